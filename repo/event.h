@@ -1,0 +1,87 @@
+/* event.h - the event log: rows of berth.events, written by the transaction that changes the state,
+ * numbered per scaling group without gaps in commit order. */
+#ifndef BERTH_REPO_EVENT_H
+#define BERTH_REPO_EVENT_H
+
+#include <stdbool.h>
+
+#include "repo/txn.h"
+#include "scheduler/arena.h"
+#include "scheduler/plan.h"
+
+/* The numbers are those of the wire (proto EventType) and of berth.events.type. */
+enum event_type {
+    EVENT_NONE,
+    EVENT_SESSION_SCHEDULED,
+    EVENT_SESSION_WAITING,
+    EVENT_SESSION_CANCELLED,
+    EVENT_SESSION_TERMINATING,
+    EVENT_ROUND_FINISHED,
+    EVENT_GROUP_HEALTH_CHANGED,
+    N_EVENT_TYPES
+};
+
+struct event_slot { /* a slot by name: events outlive the snapshot */
+    const char *slot;
+    const char *amount; /* text */
+};
+
+struct event_allocation {
+    struct uuid kernel_id;
+    const char *agent_id, *agent_addr;
+    const struct event_slot *slots;
+    uint32_t n_slots;
+};
+
+struct event_shortage {
+    const char *slot;
+    const char *requested, *available, *limit; /* text, "" where a number does not apply */
+};
+
+struct event_cause {
+    enum cause_kind kind;
+    const char *plugin, *subject, *message;
+    const struct event_shortage *slots;
+    uint32_t n_slots;
+    bool retryable;
+};
+
+struct event {
+    const char *scaling_group;
+    int64_t sequence;
+    enum event_type type;
+    bool has_session;
+    struct uuid session_id;
+    const char *creation_id, *from_status, *to_status, *reason; /* "" when there is none */
+    bool has_round;
+    struct uuid round_id;
+    int64_t epoch;
+    int64_t time; /* microseconds, the database's clock */
+    const struct event_allocation *allocations;
+    uint32_t n_allocations;
+    const struct event_cause *causes;
+    uint32_t n_causes;
+};
+
+/* Events of a group with sequence > after, in order, at most max. In the arena. */
+int event_list(struct txn *t, const char *scaling_group, int64_t after, uint32_t max,
+               struct arena *a, struct event **ret, uint32_t *ret_n, struct err *e) MUST_CHECK;
+
+struct event_bounds { /* of one group's log */
+    const char *scaling_group;
+    int64_t oldest; /* smallest sequence still kept; last + 1 when none is */
+    int64_t last;   /* greatest sequence given out, 0: none */
+};
+/* All groups that have a log (names NULL, n 0), or those named; unknown names are left out. */
+int event_bounds_list(struct txn *t, const char *const *names, uint32_t n, struct arena *a,
+                      struct event_bounds **ret, uint32_t *ret_n, struct err *e) MUST_CHECK;
+
+/* JSON text of causes and allocations as stored; used for status_data and history too. */
+char *event_causes_json(const struct event_cause *c, uint32_t n, struct arena *a);
+int event_causes_parse(const char *json, struct arena *a, struct event_cause **ret, uint32_t *ret_n,
+                       struct err *e) MUST_CHECK;
+/* From the indexes of a plan to names. */
+struct event_cause *event_causes_from_plan(const struct snapshot *s, const struct cause *c,
+                                           uint32_t n, struct arena *a);
+
+#endif

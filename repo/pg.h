@@ -1,0 +1,28 @@
+/* pg.h - one PostgreSQL connection, one thread's.
+ *
+ * A connection that broke is opened again by the next pg_begin-like call; nothing is retried in
+ * here. Every wait is bounded: by the deadline set with pg_deadline(), or by the default of 30 s.
+ * The deadline also reaches the server as statement_timeout (SET LOCAL, so that PgBouncer in
+ * transaction mode works). SQLSTATEs are mapped to err codes in one array in pg.c. */
+#ifndef BERTH_REPO_PG_H
+#define BERTH_REPO_PG_H
+
+#include <stdint.h>
+
+#include "scheduler/err.h"
+
+struct pg;
+
+/* conninfo: libpq's keyword/value or URI form. Connects at once; ERR_UNAVAILABLE when it cannot. */
+int pg_open(const char *conninfo, struct pg **ret, struct err *e) MUST_CHECK;
+/* The same, but connects at first use: for a daemon that starts before its database. */
+int pg_create(const char *conninfo, struct pg **ret, struct err *e) MUST_CHECK;
+void pg_close(struct pg *c); /* NULL is fine */
+DEFINE_CLEANUP(struct pg, pg_close)
+
+/* CLOCK_MONOTONIC nanoseconds after which every wait ends with ERR_TIMEOUT; 0: the default. */
+void pg_deadline(struct pg *c, int64_t monotonic_ns);
+/* May be called from any thread: asks the server to cancel what runs now (a client that left). */
+void pg_cancel(struct pg *c);
+
+#endif

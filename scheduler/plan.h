@@ -1,0 +1,111 @@
+/* plan.h - what a round decided and why: the door out of the scheduler.
+ *
+ * Sessions, kernels, agents and slots are indexes into the snapshot the plan was made from. All
+ * memory belongs to the arena given to round_run(); causes may be shared between decisions. */
+#ifndef BERTH_SCHEDULER_PLAN_H
+#define BERTH_SCHEDULER_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scheduler/snapshot.h"
+
+/* What became of a session. The numbers are those of the wire (proto SessionOutcome). */
+enum outcome {
+    OUTCOME_NONE,
+    OUTCOME_SCHEDULED,
+    OUTCOME_WAITING,    /* no room now */
+    OUTCOME_BLOCKED,    /* a validator */
+    OUTCOME_INFEASIBLE, /* never, on this group */
+    OUTCOME_INVALID,    /* BAD_DATA, NO_KERNELS, MIXED_ARCHITECTURE */
+    OUTCOME_EXPIRED,    /* pending timeout */
+    OUTCOME_CANCELLED,  /* private session that failed a validator */
+    OUTCOME_CONFLICT,   /* lost at commit; set by repo/plan_commit only */
+    OUTCOME_SKIPPED,    /* not tried this round */
+    N_OUTCOMES
+};
+
+/* The numbers are those of the wire (proto CauseKind). */
+enum cause_kind {
+    CAUSE_NONE,
+    CAUSE_NOT_BEFORE,
+    CAUSE_DEPENDENCY,
+    CAUSE_DEPENDENCY_FAILED,
+    CAUSE_CONCURRENCY,
+    CAUSE_PENDING_COUNT,
+    CAUSE_PENDING_RESOURCE,
+    CAUSE_KEYPAIR_QUOTA,
+    CAUSE_USER_QUOTA,
+    CAUSE_GROUP_QUOTA,
+    CAUSE_DOMAIN_QUOTA,
+    CAUSE_OWNER_NOT_FOUND,
+    CAUSE_PLUGIN,
+    CAUSE_NO_AGENTS,
+    CAUSE_ARCHITECTURE,
+    CAUSE_DESIGNATED,
+    CAUSE_SESSION_GROUP,
+    CAUSE_CAPACITY,
+    CAUSE_INFEASIBLE,
+    CAUSE_CONTAINER_LIMIT,
+    CAUSE_MIXED_ARCHITECTURE,
+    CAUSE_NO_KERNELS,
+    CAUSE_BAD_DATA,
+    CAUSE_CONFLICT,
+    CAUSE_PENDING_TIMEOUT,
+    CAUSE_QUEUE_POLICY,      /* skipped: top-priority or stop-at-first */
+    CAUSE_ROUND_LIMIT,       /* skipped: session or time budget of the round used up */
+    CAUSE_AGENT_UNAVAILABLE, /* previews: the agent is not ALIVE, not schedulable or unreadable */
+    N_CAUSE_KINDS
+};
+
+struct shortage { /* AMOUNT_UNKNOWN where a number does not apply */
+    uint32_t slot;
+    int64_t requested, available, limit;
+};
+
+struct cause {
+    enum cause_kind kind;
+    const char
+        *plugin; /* validator, filter or engine step that says so: "keypair_resource_limit" */
+    const char
+        *subject; /* what it is about: agent id, access key, project name, session id; or "" */
+    const char *message; /* one sentence for a person */
+    const struct shortage *slots;
+    uint32_t n_slots;
+    bool retryable; /* can pass later without a change to the session itself */
+};
+
+struct placement {
+    uint32_t kernel, agent;
+};
+
+struct decision {
+    uint32_t session;
+    enum outcome outcome;
+    const struct cause *causes;
+    uint32_t n_causes;
+    uint32_t first_placement, n_placements; /* SCHEDULED: one per kernel, in kernel order */
+    uint64_t passed;                        /* bit i: validator i of the policy passed */
+};
+
+struct plan {
+    struct decision *decisions; /* in the order they were made, expired first; one per session */
+    uint32_t n_decisions;
+    struct placement *placements;
+    uint32_t n_placements;
+    struct rr_cursor *rr_cursors; /* all cursors after the round, by architecture name */
+    uint32_t n_rr_cursors;
+    uint32_t counts[N_OUTCOMES];
+    const char *const *validators; /* names, in the order of the bits of decision.passed */
+    uint32_t n_validators;
+    uint64_t hash; /* of decisions, placements, cause kinds and cursors; equal on any machine */
+};
+
+const char *outcome_name(enum outcome o);       /* "SCHEDULED" */
+const char *cause_kind_name(enum cause_kind k); /* "CAPACITY" */
+/* Fingerprint of what a person would call "the same reason": kinds, plugins and subjects in order,
+ * no numbers; never 0 for n > 0. A capacity cause's subject (the best agent) does not count. */
+uint64_t causes_digest(const struct cause *causes, uint32_t n);
+uint64_t plan_hash(const struct snapshot *s, const struct plan *p);
+
+#endif

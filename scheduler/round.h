@@ -1,0 +1,81 @@
+/* round.h - one scheduling pass and its little sister, the preview: snapshot + policy -> answer.
+ *
+ * Pure: no I/O, no clock, no randomness, no threads, no state between calls. The steps carry the
+ * step numbers of scheduler/README.md (3 expire, 4 prioritize, 5 pick, 6 validate, 7 place, 8
+ * update). */
+#ifndef BERTH_SCHEDULER_ROUND_H
+#define BERTH_SCHEDULER_ROUND_H
+
+#include "scheduler/plan.h"
+#include "scheduler/policy.h"
+
+enum round_phase { PHASE_EXPIRE, PHASE_ORDER, PHASE_VALIDATE, PHASE_PLACE, N_ROUND_PHASES };
+
+/* What the caller lends to a round; every member is optional. */
+struct round_hooks {
+    void *ctx;
+    bool (*stop)(void *ctx);     /* true: time is up; sessions not tried are SKIPPED, ROUND_LIMIT */
+    int64_t (*clock)(void *ctx); /* nanoseconds, to fill phase_ns; never decides anything */
+};
+
+struct round_limits {
+    uint32_t max_sessions; /* offer at most that many; 0: all */
+};
+
+/* Runs steps 3 to 8. Returns -1 only when a plugin misbehaves (offers a session twice, unknown
+ * index): ERR_INTERNAL naming the plugin. *ret and all it points to live in the arena. */
+int round_run(const struct snapshot *s, const struct policy *p, const struct round_limits *limits,
+              const struct round_hooks *hooks, struct arena *a, struct plan **ret,
+              int64_t phase_ns[N_ROUND_PHASES], struct err *e) MUST_CHECK;
+
+/* The order in which the next round would try the sessions if none of them changed anything:
+ * bands, then the sequencer with no placements folded in. For ListPendingSessions. Expired sessions
+ * come first. ret has n_sessions indexes. */
+int round_order(const struct snapshot *s, const struct policy *p, struct arena *a, uint32_t **ret,
+                struct err *e) MUST_CHECK;
+
+/* --- preview --- */
+
+enum verdict {
+    VERDICT_NONE,
+    VERDICT_FITS,
+    VERDICT_WAITS,
+    VERDICT_BLOCKED,
+    VERDICT_INFEASIBLE,
+    VERDICT_INVALID,
+    VERDICT_EXPIRED
+};
+
+struct explain_request {
+    uint32_t session; /* index in the snapshot (a spec was added as one) */
+    bool after_queue; /* false: now, alone; true: after everything ahead of it was placed */
+    bool agents;      /* fill the rows for every agent */
+    const char *const *ignore_validators;
+    uint32_t n_ignore_validators;
+};
+
+struct agent_row { /* one per agent of the snapshot, by id */
+    uint32_t agent;
+    bool fits;                  /* passes every filter for the first requirement not placed, or the
+                                   first requirement when all were placed */
+    const struct cause *causes; /* every filter it fails */
+    uint32_t n_causes;
+    const int64_t *remaining; /* n_slots amounts, at the moment of the decision */
+};
+
+struct explanation {
+    enum verdict verdict;
+    struct decision decision; /* placements index into `placements` */
+    struct placement *placements;
+    uint32_t queue_position; /* 0-based, in round_order; NONE for a spec or an expired session */
+    struct agent_row *agents;
+    uint32_t n_agents;
+    uint32_t by_cause[N_CAUSE_KINDS]; /* how many agents fail for that kind */
+    const char *const *validators;
+    uint32_t n_validators;
+};
+
+int round_explain(const struct snapshot *s, const struct policy *p, const struct explain_request *q,
+                  struct arena *a, struct explanation **ret, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,85 @@
+/* snapshot_build.h - the one way to make a struct snapshot.
+ *
+ * Add rows in any order, slots first (the matrices need their number); then finish. Strings are
+ * copied into the arena. The setters return a pointer or an index that stays good until the next
+ * add of the same kind; indexes given out for agents and kernels are provisional (finish sorts
+ * them and fixes every reference). Used by repo/snapshot_load, the file reader and the tests. */
+#ifndef BERTH_SCHEDULER_SNAPSHOT_BUILD_H
+#define BERTH_SCHEDULER_SNAPSHOT_BUILD_H
+
+#include "scheduler/arena.h"
+#include "scheduler/err.h"
+#include "scheduler/snapshot.h"
+
+struct snapshot_builder;
+
+struct snapshot_builder *builder_create(struct arena *a); /* lives in the arena */
+
+/* The group itself: observed_at, group_id, group_name, scheduler, strategy, pending_timeout and
+ * bad_options are copied from *head; everything else of it is ignored. */
+void builder_group(struct snapshot_builder *b, const struct snapshot *head);
+void builder_option(struct snapshot_builder *b, const char *key, const char *json_value);
+
+/* Slots, before anything with amounts. The index returned is the one all rows below use while
+ * building (finish reorders). Adding a name twice returns the first index. */
+uint32_t builder_slot(struct snapshot_builder *b, const char *name, enum slot_type type,
+                      int32_t rank);
+uint32_t builder_find_slot(const struct snapshot_builder *b, const char *name); /* NONE: unknown */
+enum slot_type builder_slot_type(const struct snapshot_builder *b, uint32_t slot);
+uint32_t builder_n_slots(const struct snapshot_builder *b);
+
+uint32_t builder_arch(struct snapshot_builder *b, const char *name); /* interns */
+
+/* Adds an agent (arch by name) and gives its zeroed capacity and held rows. */
+uint32_t builder_agent(struct snapshot_builder *b, const struct agent *agent, const char *arch,
+                       int64_t **ret_capacity, int64_t **ret_held);
+uint32_t builder_find_agent(const struct snapshot_builder *b, const char *id); /* NONE: unknown */
+struct agent *builder_agent_at(struct snapshot_builder *b, uint32_t agent);
+void builder_drop_agent(struct snapshot_builder *b, uint32_t agent); /* what-if: as if not there */
+
+/* Rows of an owner: limit starts as AMOUNT_INF everywhere, usage and group_usage as 0,
+ * pending_limit as AMOUNT_INF. The pair (kind, key) is unique: adding it again returns the first.
+ */
+struct owner_rows {
+    int64_t *limit, *usage, *group_usage, *pending_limit;
+};
+uint32_t builder_owner(struct snapshot_builder *b, enum owner_kind kind, const char *key);
+uint32_t builder_find_owner(const struct snapshot_builder *b, enum owner_kind kind,
+                            const char *key);
+struct owner *builder_owner_at(struct snapshot_builder *b, uint32_t owner);
+struct owner_rows builder_owner_rows(struct snapshot_builder *b, uint32_t owner);
+
+/* Adds a session. The range fields (first_*, n_*) of *s are ignored. Find by id is O(1). */
+uint32_t builder_session(struct snapshot_builder *b, const struct session *s);
+uint32_t builder_find_session(const struct snapshot_builder *b, const struct uuid *id);
+struct session *builder_session_at(struct snapshot_builder *b, uint32_t session);
+/* Adds a kernel to a session and gives its zeroed request row. */
+uint32_t builder_kernel(struct snapshot_builder *b, uint32_t session, const struct kernel *k,
+                        const char *arch, int64_t **ret_request);
+uint32_t builder_find_kernel(const struct snapshot_builder *b, const struct uuid *id);
+int64_t *builder_kernel_request(struct snapshot_builder *b, uint32_t kernel);
+uint32_t builder_kernel_session(const struct snapshot_builder *b, uint32_t kernel);
+void builder_dependency(struct snapshot_builder *b, uint32_t session, const struct dependency *d);
+void builder_designated(struct snapshot_builder *b, uint32_t session, const char *agent_id);
+
+uint32_t builder_session_group(struct snapshot_builder *b, const struct session_group *g);
+uint32_t builder_find_session_group(const struct snapshot_builder *b, const struct uuid *id);
+void builder_group_member(struct snapshot_builder *b, uint32_t group, uint32_t agent,
+                          int32_t count); /* the same pair adds up */
+
+/* Gives its zeroed request row. */
+int64_t *builder_other_pending(struct snapshot_builder *b, const struct other_pending *p);
+void builder_rr_cursor(struct snapshot_builder *b, const char *arch, const char *agent_id);
+
+/* A sentence for a row that cannot be read, in the arena; the first one of a row is kept. */
+void builder_bad_session(struct snapshot_builder *b, uint32_t session, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void builder_bad_agent(struct snapshot_builder *b, uint32_t agent, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void builder_bad_owner(struct snapshot_builder *b, uint32_t owner, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+/* Sorts, fixes the references, and hands out the snapshot (in the arena). The builder is spent. */
+const struct snapshot *builder_finish(struct snapshot_builder *b);
+
+#endif
