@@ -1,0 +1,36 @@
+/* app.h - the parts of the server, as one list of pointers.
+ *
+ * main.c makes them in this order and destroys them in reverse; nothing in here changes between
+ * app_start() and app_finish(), so any thread may read it. */
+#ifndef BERTH_SERVER_APP_H
+#define BERTH_SERVER_APP_H
+
+#include "scheduler/err.h"
+
+struct config;        /* config.h */
+struct executors;     /* executor.h */
+struct health;        /* health.h */
+struct hub;           /* hub.h: subscribers of events */
+struct probe;         /* probe.h: is the database there and migrated, is Redis there */
+struct registry;      /* scheduler/policy.h */
+struct round_service; /* round_service.h */
+struct server;        /* server.h */
+
+struct app {
+    const struct config *config;
+    struct registry *registry; /* built-ins and loaded plugins */
+    struct health *health;     /* health_set() says what is wrong */
+    struct probe *probe;
+    struct executors *executors;
+    struct hub *hub;              /* service_start() makes it */
+    struct round_service *rounds; /* service_start() makes it */
+    struct server *server;
+};
+
+/* Implemented in service.c: what the scheduling service itself needs besides its handlers. Tests of
+ * the machine link their own. */
+int service_start(struct app *app, struct err *e) MUST_CHECK; /* makes hub, rounds, their threads */
+void service_drain(struct app *app);  /* no new rounds, publishers stop; before the server drains */
+void service_finish(struct app *app); /* after the server is gone; a half-started one is fine */
+
+#endif
