@@ -1,9 +1,10 @@
 /* err.h - what went wrong, as one value with three readers.
  *
  * Code branches on `code` and `reason`, never on the text. The client sees `reason` (UPPER_SNAKE,
- * the ErrorInfo.reason of api), `message` and the `meta` pairs. The log also sees `detail`:
- * SQLSTATE, errno, which row. Text that does not fit ends in '+'. A function that fails returns -1,
- * has filled its struct err (NULL is fine), and has left its outputs untouched. */
+ * the ErrorInfo.reason of the API), `message` and the `meta` pairs. The log also sees `detail`:
+ * SQLSTATE, errno, which row. Text that does not fit ends in '+' and is never cut inside a UTF-8
+ * character. A function that fails returns -1, has filled its struct err (NULL is fine), and has
+ * left its outputs untouched. */
 #ifndef BERTH_SCHEDULER_ERR_H
 #define BERTH_SCHEDULER_ERR_H
 
@@ -41,16 +42,18 @@ struct err {
     unsigned retry_after_ms; /* 0: no RetryInfo */
 };
 
-/* Each returns -1, so that "return err_set(...)" ends a function. errno is kept. */
+/* Each returns -1, so that "return err_set(...)" ends a function. errno is kept. err_set() starts
+ * afresh: what *e held before is gone (its texts may still be arguments of the new message). */
 int err_set(struct err *e, enum err_code code, const char *reason, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 int err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same key again replaces its value; a fifth key is left out. */
 int err_meta(struct err *e, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int err_retry(struct err *e, unsigned after_ms);
 
-/* ERR_INVALID with BAD_FIELD-like reason and meta "field". */
+/* ERR_INVALID with reason BAD_FIELD and meta "field". */
 int err_field(struct err *e, const char *field, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-const char *err_code_name(enum err_code code);
+const char *err_code_name(enum err_code code); /* "INVALID"; "UNKNOWN" for anything else */
 
 #endif
