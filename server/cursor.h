@@ -12,7 +12,7 @@
 
 enum {
     CURSOR_GROUPS_MAX = 10000,
-    CURSOR_TEXT_MAX = 1 << 20, /* longest text that is looked at, in bytes */
+    CURSOR_TEXT_MAX = 1 << 18, /* longest text that is looked at, in bytes */
 };
 
 struct cursor_entry {

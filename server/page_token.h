@@ -19,7 +19,7 @@ enum {
     PAGE_SIZE_DEFAULT = 100,
     PAGE_SIZE_MAX = 1000,
     PAGE_TOKEN_KEYS = 8, /* last rows kept in a token */
-    PAGE_TOKEN_TEXT_MAX = 4096,
+    PAGE_TOKEN_TEXT_MAX = 1024,
 };
 
 struct page_token {
