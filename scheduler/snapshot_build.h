@@ -18,6 +18,7 @@ struct snapshot_builder *builder_create(struct arena *a); /* lives in the arena 
 /* The group itself: observed_at, group_id, group_name, scheduler, strategy, pending_timeout and
  * bad_options are copied from *head; everything else of it is ignored. */
 void builder_group(struct snapshot_builder *b, const struct snapshot *head);
+int64_t builder_observed_at(const struct snapshot_builder *b); /* as given to builder_group() */
 void builder_option(struct snapshot_builder *b, const char *key, const char *json_value);
 
 /* Slots, before anything with amounts. The index returned is the one all rows below use while
