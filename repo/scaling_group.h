@@ -20,7 +20,11 @@ struct scaling_group_info {
     struct uuid round_id;
     int64_t round_start, round_us; /* microseconds */
     uint32_t counts[N_OUTCOMES];
-    const char *const *problems; /* sentences: unreadable options, unknown slot types */
+    const char *bad_options; /* scheduler_opts that cannot be read: the sentence, else NULL; it is
+                                not among problems */
+    const struct option *options; /* scheduler_opts.config, for policy_resolve() */
+    uint32_t n_options;
+    const char *const *problems; /* sentences: unknown slot types and the like */
     uint32_t n_problems;
 };
 /* By name in byte order, names > after (NULL: from the first), at most max. names: only these. */
