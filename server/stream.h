@@ -64,5 +64,7 @@ enum stream_push stream_push(struct stream *s, const struct stream_message *m);
  * the transport as metadata "cursor" of the ErrorInfo (if there was one and it is at most 4096
  * bytes). */
 void stream_finish(struct stream *s, const struct err *e);
+/* The same with a cursor of the caller's choice, e.g. the oldest one that still works; copied. */
+void stream_finish_at(struct stream *s, const struct err *e, const char *cursor);
 
 #endif
