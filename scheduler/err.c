@@ -1,4 +1,4 @@
-/* err.c - fills a struct err; all text goes through put(), which marks what it cuts. */
+/* err.c - fills a struct err; all text goes through err_copy(), which marks what it cuts. */
 #include "scheduler/err.h"
 
 #include <errno.h>
@@ -17,38 +17,36 @@ static const char *const code_names[N_ERR_CODES] = {
 };
 
 /* Texts are formatted aside first, because an argument may be a text of the very struct that is
- * filled; one byte longer than the longest text, so that put() sees what was cut. */
+ * filled; one byte longer than the longest text, so that err_copy() sees what was cut. */
 struct formatted {
     char text[sizeof(((struct err *)NULL)->detail) + 1];
 };
 
-#define FORMAT(f, fmt)                                                                             \
-    do {                                                                                           \
-        va_list ap_;                                                                               \
-        va_start(ap_, fmt);                                                                        \
-        if (vsnprintf((f).text, sizeof((f).text), fmt, ap_) < 0)                                   \
-            (f).text[0] = '\0';                                                                    \
-        va_end(ap_);                                                                               \
-    } while (0)
-
-static void put(char *text, size_t size, const struct formatted *f)
+static void format(struct formatted *f, const char *fmt, va_list ap)
 {
-    size_t len = strlen(f->text);
+    if (vsnprintf(f->text, sizeof(f->text), fmt, ap) < 0)
+        f->text[0] = '\0';
+}
+
+char *err_copy(char *ret, size_t size, const char *text)
+{
+    size_t len = strnlen(text, size);
     if (len < size) {
-        memcpy(text, f->text, len + 1);
-        return;
+        memcpy(ret, text, len + 1);
+        return ret;
     }
     size_t cut = size - 2; /* where the '+' goes: never inside a character */
-    while (cut > 0 && ((unsigned char)f->text[cut] & 0xC0) == 0x80)
+    while (cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80)
         cut--;
-    memcpy(text, f->text, cut);
-    text[cut] = '+';
-    text[cut + 1] = '\0';
+    memcpy(ret, text, cut);
+    ret[cut] = '+';
+    ret[cut + 1] = '\0';
+    return ret;
 }
 
 static void start(struct err *e, enum err_code code, const char *reason, const struct formatted *f)
 {
-    put(e->message, sizeof(e->message), f);
+    err_copy(e->message, sizeof(e->message), f->text);
     e->code = code;
     e->reason = reason;
     e->detail[0] = '\0';
@@ -63,7 +61,7 @@ static void set_meta(struct err *e, const char *key, const struct formatted *f)
         i++;
     if (i == ERR_META_MAX)
         return;
-    put(e->meta[i].value, sizeof(e->meta[i].value), f);
+    err_copy(e->meta[i].value, sizeof(e->meta[i].value), f->text);
     e->meta[i].key = key;
     if (i == e->n_meta)
         e->n_meta++;
@@ -73,7 +71,10 @@ int err_set(struct err *e, enum err_code code, const char *reason, const char *f
 {
     int saved = errno;
     struct formatted f;
-    FORMAT(f, fmt);
+    va_list ap;
+    va_start(ap, fmt);
+    format(&f, fmt, ap);
+    va_end(ap);
     if (e != NULL)
         start(e, code, reason, &f);
     errno = saved;
@@ -84,9 +85,12 @@ int err_detail(struct err *e, const char *fmt, ...)
 {
     int saved = errno;
     struct formatted f;
-    FORMAT(f, fmt);
+    va_list ap;
+    va_start(ap, fmt);
+    format(&f, fmt, ap);
+    va_end(ap);
     if (e != NULL)
-        put(e->detail, sizeof(e->detail), &f);
+        err_copy(e->detail, sizeof(e->detail), f.text);
     errno = saved;
     return -1;
 }
@@ -95,7 +99,10 @@ int err_meta(struct err *e, const char *key, const char *fmt, ...)
 {
     int saved = errno;
     struct formatted f;
-    FORMAT(f, fmt);
+    va_list ap;
+    va_start(ap, fmt);
+    format(&f, fmt, ap);
+    va_end(ap);
     if (e != NULL)
         set_meta(e, key, &f);
     errno = saved;
@@ -113,7 +120,10 @@ int err_field(struct err *e, const char *field, const char *fmt, ...)
 {
     int saved = errno;
     struct formatted f;
-    FORMAT(f, fmt);
+    va_list ap;
+    va_start(ap, fmt);
+    format(&f, fmt, ap);
+    va_end(ap);
     if (e != NULL)
         start(e, ERR_INVALID, "BAD_FIELD", &f);
     errno = saved;

@@ -54,6 +54,9 @@ int err_retry(struct err *e, unsigned after_ms);
 /* ERR_INVALID with reason BAD_FIELD and meta "field". */
 int err_field(struct err *e, const char *field, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* Copies a text into size (> 1) bytes; one that does not fit is cut as above. Returns ret. */
+char *err_copy(char *ret, size_t size, const char *text);
+
 const char *err_code_name(enum err_code code); /* "INVALID"; "UNKNOWN" for anything else */
 
 #endif

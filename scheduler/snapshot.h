@@ -3,10 +3,19 @@
  * Dense tables; every cross reference is an index (NONE: no such row). Amounts stand in matrices, a
  * row of n_slots amounts each: row(i) = matrix + i * n_slots. All memory, strings too, belongs to
  * the arena the builder was given. Built only by snapshot_build.h, which establishes:
- *   slots     by (rank, name)
- *   agents    by id in byte order
- *   sessions  PENDING sessions of the group by (created_at, id)
- *   kernels   a session's kernels adjacent, main first, then (cluster_idx, id)
+ *   slots           by (rank, name)
+ *   archs           those in use, by name
+ *   agents          by id in byte order
+ *   owners          by (kind, key)
+ *   sessions        PENDING sessions of the group by (created_at, id)
+ *   kernels         a session's kernels adjacent, main first, then (cluster_idx, id)
+ *   dependencies    a session's adjacent, by id
+ *   designated      a session's adjacent, as stored
+ *   session_groups  by id
+ *   group_members   by (group, agent)
+ *   other_pending   by (keypair, created_at, id)
+ *   rr_cursors      by arch
+ *   options         by key
  * Times are microseconds since the Unix epoch by the database's clock. Immutable once built. */
 #ifndef BERTH_SCHEDULER_SNAPSHOT_H
 #define BERTH_SCHEDULER_SNAPSHOT_H
@@ -17,6 +26,8 @@
 #include "scheduler/amount.h"
 #include "scheduler/base.h"
 #include "scheduler/uuid.h"
+
+struct snapshot_index; /* snapshot_index.h */
 
 #define TIME_NONE INT64_MIN
 
@@ -172,6 +183,7 @@ struct snapshot {
     const int64_t *other_request;
     const struct rr_cursor *rr_cursors;
     const struct option *options;
+    const struct snapshot_index *session_index; /* for snapshot_find_session() */
 };
 
 /* Row i of one of the matrices above. */
