@@ -36,6 +36,7 @@ STEPS = {
     ],
 }
 
+
 def slots_json(slots: Slots) -> dict[str, str]:
     """A slot map as stored in JSON columns: text amounts of two decimals."""
     return {key: amount_text(value, 2) for key, value in slots.items()}

@@ -1,0 +1,116 @@
+"""The database away, Redis away, an empty database: clear errors, and back to work afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from check import await_true, check, equal
+from rounds import schedule
+from rows import check_consistency
+from stubs import RpcFailure
+from world import World
+
+
+def failure_of(world: World, method: str, **fields: Any) -> RpcFailure | None:
+    try:
+        world.client.call(method, timeout=30, **fields)
+        return None
+    except RpcFailure as failure:
+        return failure
+
+
+def check_refusal(failure: RpcFailure | None, code: str, sentence: str) -> None:
+    check(
+        failure is not None
+        and failure.code == code
+        and failure.detail("ErrorInfo") is not None
+        and failure.message,
+        sentence,
+        failure and f"{failure}\n{failure.details}",
+    )
+
+
+def check_database_away(world: World) -> None:
+    session = world.session_id("never-fits-16-gpus")
+    world.services.command("stop pg")
+    for method, fields in (
+        ("ScheduleScalingGroup", {"scaling_group": "gpu"}),
+        ("PreviewAllocation", {"session_id": session}),
+        ("CancelSession", {"session_id": session}),
+        ("ListPendingSessions", {"scaling_group": "gpu"}),
+        ("ListScalingGroups", {}),
+    ):
+        failure = failure_of(world, method, **fields)
+        check_refusal(
+            failure, "UNAVAILABLE", f"database away: {method}: UNAVAILABLE with its reason"
+        )
+    world.server.await_health("NOT_SERVING")
+    check(True, "database away: the health service says NOT_SERVING")
+    world.services.command("start pg")
+    world.server.await_health("SERVING")
+    check(True, "database back: the health service says SERVING again")
+    check(
+        schedule(world, "gpu").counts.scheduled > 0, "database back: rounds go on, nobody restarted"
+    )
+
+
+def check_redis_away(world: World) -> None:
+    world.services.command("stop redis")
+    failure = failure_of(world, "ScheduleScalingGroup", scaling_group="lab")
+    check_refusal(failure, "UNAVAILABLE", "Redis away: a round: UNAVAILABLE with its reason")
+    answer = world.client.call("ListScalingGroups")
+    equal(len(answer.scaling_groups), 2, "Redis away: groups are still listed")
+    answer = world.client.call(
+        "PreviewAllocation", session_id=world.session_id("never-fits-16-gpus")
+    )
+    check(answer.causes, "Redis away: previews still answer")
+    world.server.await_health("NOT_SERVING")
+    check(True, "Redis away: the health service says NOT_SERVING")
+    world.services.command("start redis")
+    world.server.await_health("SERVING")
+    check(schedule(world, "lab").counts.scheduled > 0, "Redis back, empty: rounds go on")
+
+
+def check_cut_connections(world: World) -> None:
+    """The server's connections ended by an operator, between calls."""
+    world.psql(
+        "-c",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+
+    def works() -> bool:
+        return failure_of(world, "ListPendingSessions", scaling_group="gpu") is None
+
+    await_true(works, 20, "calls to work again after all connections were cut")
+    check(True, "connections cut by an operator: calls work again")
+
+
+def check_empty_database(world: World) -> None:
+    world.end()
+    world.create_database("e2e_unmigrated")
+    server = world.start_server()
+    failure = failure_of(world, "ScheduleScalingGroup", scaling_group="gpu")
+    check(
+        failure is not None and failure.code in ("FAILED_PRECONDITION", "UNAVAILABLE"),
+        "a database without Berth's tables: a round is refused with the reason",
+        failure,
+    )
+    server.await_health("NOT_SERVING")
+    check(
+        "migrate" in server.log.read_text(), "and the log says to run berthd migrate", server.tail()
+    )
+    world.migrate()
+    world.load_sample()
+    server.await_health("SERVING")
+    check(
+        schedule(world, "gpu").counts.scheduled > 0, "after berthd migrate it serves, not restarted"
+    )
+
+
+def test(world: World) -> None:
+    check_database_away(world)
+    check_redis_away(world)
+    check_cut_connections(world)
+    check_consistency(world, "after these faults")
+    check_empty_database(world)
