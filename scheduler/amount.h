@@ -2,7 +2,7 @@
  *
  * A slot of type bytes counts bytes; every other type counts micro-units (6 decimals). Amounts are
  * int64_t, never negative in a valid row; AMOUNT_INF is the explicit infinity of limits. All
- * arithmetic saturates at AMOUNT_MAX; infinity plus or minus anything finite stays infinity. */
+ * arithmetic saturates between AMOUNT_MIN and AMOUNT_MAX; no float takes part. */
 #ifndef BERTH_SCHEDULER_AMOUNT_H
 #define BERTH_SCHEDULER_AMOUNT_H
 
@@ -21,7 +21,7 @@ enum slot_type { SLOT_COUNT, SLOT_BYTES };
 /* `unique`, `unified` and unknown texts are treated as count; *known (NULL is fine) says which. */
 enum slot_type slot_type_parse(const char *text, bool *known);
 
-/* Why a text is not an amount; amount_problem() gives the words for a sentence. */
+/* Why a text is not an amount. */
 enum amount_error {
     AMOUNT_OK,
     AMOUNT_NEGATIVE,
@@ -30,23 +30,32 @@ enum amount_error {
     AMOUNT_UNPARSABLE,
     AMOUNT_INFINITE /* where no infinity may stand */
 };
+/* The words for a sentence that begins with the column: "is negative". */
 const char *amount_problem(enum amount_error why);
 
 /* Plain decimal text or JSON number, exponents included ("1e3"): requests, capacities, the ledger.
- * More than 6 decimals round half to even; too large for the unit saturates at AMOUNT_MAX. */
+ * White space around it does not count. More than 6 decimals round half to even; too large for the
+ * unit saturates at AMOUNT_MAX. Bytes must be whole: "1.0" is, "0.5" is AMOUNT_FRACTIONAL_BYTES.
+ * "-0" is 0. *ret is untouched unless AMOUNT_OK. text may hold any len bytes, no NUL needed. */
 enum amount_error amount_parse(const char *text, size_t len, enum slot_type type, int64_t *ret);
 
-/* What a person may write in a limit: the above, size suffixes for bytes ("64g", "1.5 GiB"), "inf",
- * "infinite", "infinity"; no exponent for bytes. */
+/* What a person may write in a limit: the above, "_" between digits, and "inf", "infinite" or
+ * "infinity" for AMOUNT_INF, in any case of letters. Bytes take no exponent but a size: a scale
+ * letter k, m, g, t, p, e, z or y (powers of 1024), or a space, before an optional b, byte, bytes,
+ * ib, ibyte or ibytes: "64g", "1.5 GiB", "1 KB", "100 bytes". A scaled size may have decimals; what
+ * is left below one byte is cut off ("1.3k" is 1331). */
 enum amount_error amount_parse_limit(const char *text, size_t len, enum slot_type type,
                                      int64_t *ret);
 
 enum { AMOUNT_TEXT = 32 };
-/* Plain decimal text: "0.5", "17179869184", "Infinity". Returns text. */
+/* Plain decimal text: "0.5", "17179869184", "Infinity"; AMOUNT_UNKNOWN is "". Returns text. */
 char *amount_format(int64_t amount, enum slot_type type, char text[AMOUNT_TEXT]);
-/* Bytes as "2g", "3.5g", "1.18m", "1023"; others plain decimal; "Infinity". */
+/* For people. Bytes: the largest power of 1024 that leaves at least 1, at most 2 decimals rounded
+ * half to even: "2g", "3.5g", "1.18m", "1023". Other types as amount_format(). */
 char *amount_humanize(int64_t amount, enum slot_type type, char text[AMOUNT_TEXT]);
 
+/* Saturating. An infinite a stays infinite whatever b is; an infinite b gives infinity when added
+ * and AMOUNT_MIN when taken away. */
 int64_t amount_add(int64_t a, int64_t b);
 int64_t amount_sub(int64_t a, int64_t b);
 

@@ -1,9 +1,11 @@
 /* snapshot_build.h - the one way to make a struct snapshot.
  *
- * Add rows in any order, slots first (the matrices need their number); then finish. Strings are
- * copied into the arena. The setters return a pointer or an index that stays good until the next
- * add of the same kind; indexes given out for agents and kernels are provisional (finish sorts
- * them and fixes every reference). Used by repo/snapshot_load, the file reader and the tests. */
+ * Add rows in any order, slots first (the matrices need their number); then finish. The order of
+ * adding never shows in the snapshot. Strings given to an add are copied into the arena; those set
+ * through builder_*_at() are not, they must live as long. Pointers stay good until the next add of
+ * the same kind; indexes until finish, which sorts the tables and fixes every reference. Adding an
+ * id that is there already changes nothing and gives the first row. Finding is O(1).
+ * Used by repo/snapshot_load, the file reader and the tests. */
 #ifndef BERTH_SCHEDULER_SNAPSHOT_BUILD_H
 #define BERTH_SCHEDULER_SNAPSHOT_BUILD_H
 
@@ -14,15 +16,17 @@
 struct snapshot_builder;
 
 struct snapshot_builder *builder_create(struct arena *a); /* lives in the arena */
+struct arena *builder_arena(struct snapshot_builder *b); /* for strings set through builder_*_at() */
 
 /* The group itself: observed_at, group_id, group_name, scheduler, strategy, pending_timeout and
  * bad_options are copied from *head; everything else of it is ignored. */
 void builder_group(struct snapshot_builder *b, const struct snapshot *head);
 int64_t builder_observed_at(const struct snapshot_builder *b); /* as given to builder_group() */
-void builder_option(struct snapshot_builder *b, const char *key, const char *json_value);
+void builder_option(struct snapshot_builder *b, const char *key,
+                    const char *json_value); /* the same key again replaces it */
 
 /* Slots, before anything with amounts. The index returned is the one all rows below use while
- * building (finish reorders). Adding a name twice returns the first index. */
+ * building (finish reorders). */
 uint32_t builder_slot(struct snapshot_builder *b, const char *name, enum slot_type type,
                       int32_t rank);
 uint32_t builder_find_slot(const struct snapshot_builder *b, const char *name); /* NONE: unknown */
@@ -39,8 +43,7 @@ struct agent *builder_agent_at(struct snapshot_builder *b, uint32_t agent);
 void builder_drop_agent(struct snapshot_builder *b, uint32_t agent); /* what-if: as if not there */
 
 /* Rows of an owner: limit starts as AMOUNT_INF everywhere, usage and group_usage as 0,
- * pending_limit as AMOUNT_INF. The pair (kind, key) is unique: adding it again returns the first.
- */
+ * pending_limit as AMOUNT_INF; name is the key, max_pending is INT64_MAX. */
 struct owner_rows {
     int64_t *limit, *usage, *group_usage, *pending_limit;
 };
@@ -50,7 +53,8 @@ uint32_t builder_find_owner(const struct snapshot_builder *b, enum owner_kind ki
 struct owner *builder_owner_at(struct snapshot_builder *b, uint32_t owner);
 struct owner_rows builder_owner_rows(struct snapshot_builder *b, uint32_t owner);
 
-/* Adds a session. The range fields (first_*, n_*) of *s are ignored. Find by id is O(1). */
+/* Adds a session. The range fields (first_*, n_*) of *s are ignored. owner[] must name an owner of
+ * each kind, group a session group or NONE; finish asserts it. */
 uint32_t builder_session(struct snapshot_builder *b, const struct session *s);
 uint32_t builder_find_session(const struct snapshot_builder *b, const struct uuid *id);
 struct session *builder_session_at(struct snapshot_builder *b, uint32_t session);
@@ -70,9 +74,11 @@ void builder_group_member(struct snapshot_builder *b, uint32_t group, uint32_t a
 
 /* Gives its zeroed request row. */
 int64_t *builder_other_pending(struct snapshot_builder *b, const struct other_pending *p);
+/* The same architecture again replaces it. */
 void builder_rr_cursor(struct snapshot_builder *b, const char *arch, const char *agent_id);
 
-/* A sentence for a row that cannot be read, in the arena; the first one of a row is kept. */
+/* A sentence for a row that cannot be read, in the arena; the first one of a row is kept, and one
+ * of more than 511 bytes ends in '+'. */
 void builder_bad_session(struct snapshot_builder *b, uint32_t session, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void builder_bad_agent(struct snapshot_builder *b, uint32_t agent, const char *fmt, ...)
