@@ -5,7 +5,8 @@
 # or a TCP port. The servers are children of the shell that started them and end with it, even when
 # it is killed. As root they run as user postgres; else as the user that runs the script.
 #
-#   services_open DIR [fast]   chooses and prepares the folder (fast: no fsync, for tests)
+#   services_open DIR [fast] [fresh]   chooses and prepares the folder (fast: no fsync, for tests;
+#                              fresh: the data of earlier runs is thrown away)
 #   services_start pg|redis    starts one and waits until it answers
 #   services_stop pg|redis     stops one by its pid and waits until it is gone
 #   services_close             stops both and gives the folder free
@@ -18,7 +19,7 @@
 
 SERVICES_DIR=
 SERVICES_USER=berth # superuser inside the private PostgreSQL
-SERVICES_PORT=54399 # only names the socket file; nothing listens on it
+SERVICES_PORT=${SERVICES_PORT:-54399} # only names the socket file; nothing listens on it
 SERVICES_WAIT=30    # seconds each start and stop may take
 SERVICES_SOCKET_MAX=100
 SERVICES_LOCK=
@@ -80,9 +81,9 @@ services_fallback() {
 }
 
 services_open() {
-    local dir=$1 fast=${2:-} why
+    local dir=$1 options=" ${*:2} " why
     mkdir -p "$dir"
-    dir=$(cd "$dir" && pwd)
+    dir=$(cd "$dir" && pwd -P)
     if ((EUID == 0)) && ! id postgres >/dev/null 2>&1; then
         services_fail "there is no user postgres; run deploy/install" || return 1
     fi
@@ -98,12 +99,16 @@ services_open() {
     flock -n "$SERVICES_LOCK" ||
         services_fail "$SERVICES_DIR is in use by process $(tail -n 1 "$SERVICES_DIR/lock")" || return 1
     echo $$ >"$SERVICES_DIR/lock"
-    services_prepare "$fast"
+    services_leftover pg/postmaster.pid pg
+    services_leftover run/redis.pid run
+    [[ $options != *" fresh "* ]] || rm -rf "$SERVICES_DIR/pg" "$SERVICES_DIR/run"
+    services_prepare
+    services_configure "$options"
 }
 
-# The data folder, made once; the settings, written at every start.
+# The folders and the data, made once.
 services_prepare() {
-    local fast=$1 bin data="$SERVICES_DIR/pg" run="$SERVICES_DIR/run" path
+    local bin data="$SERVICES_DIR/pg" run="$SERVICES_DIR/run" path
     bin=$(services_pg_bin) || return 1
     for path in "$data" "$run"; do
         [[ -d $path ]] || mkdir -m 700 "$path"
@@ -116,33 +121,37 @@ services_prepare() {
         echo "include 'berth.conf'" >>"$data/postgresql.conf"
     fi
     [[ $bin == */$(<"$data/PG_VERSION")/bin ]] ||
-        services_fail "$data is of PostgreSQL $(<"$data/PG_VERSION"), installed is ${bin%/bin}; remove the folder" ||
-        return 1
+        services_fail "$data is of PostgreSQL $(<"$data/PG_VERSION"), installed is $bin; remove the folder"
+}
+
+# Written at every start: the folder may have been moved.
+services_configure() {
+    local run=$SERVICES_DIR/run
     {
         echo "listen_addresses = ''"
         echo "unix_socket_directories = '${run//\'/\'\'}'"
         echo "port = $SERVICES_PORT"
         echo "max_connections = 120"
         echo "log_min_messages = warning"
-        [[ $fast != fast ]] || printf '%s = off\n' fsync synchronous_commit full_page_writes
-    } >"$data/berth.conf"
-    services_leftover "$data/postmaster.pid" "$data" && services_leftover "$run/redis.pid" "$run"
+        [[ $1 != *" fast "* ]] || printf '%s = off\n' fsync synchronous_commit full_page_writes
+    } >"$SERVICES_DIR/pg/berth.conf"
 }
 
-# Ends a server that an earlier run left behind: the process in the pid file, if it works in FOLDER.
+# Ends a server that an earlier run left behind: the process in the pid file, if it works in the
+# folder of ours.
 services_leftover() {
-    local file=$1 folder=$2 pid=
+    local file=$SERVICES_DIR/$1 pid=
     [[ -s $file ]] || return 0
-    read -r pid <"$file"
-    if [[ $(readlink "/proc/$pid/cwd") == "$folder" ]]; then
-        services_kill "$pid"
+    read -r pid <"$file" || true
+    if [[ $(readlink "/proc/$pid/cwd") == "$SERVICES_DIR/$2" ]]; then
+        services_kill "$pid" INT QUIT KILL
     fi
 }
 
-# SIGINT, then SIGQUIT, then SIGKILL, each with a third of the time.
+# Ends a process with signals, one after the other, each with a third of the time.
 services_kill() {
     local pid=$1 signal end
-    for signal in INT QUIT KILL; do
+    for signal in "${@:2}"; do
         kill -"$signal" "$pid" 2>/dev/null || return 0
         end=$((SECONDS + SERVICES_WAIT / 3))
         while ((SECONDS < end)); do
@@ -199,11 +208,11 @@ services_await() {
 services_stop() {
     local pid
     case $1 in
-        pg) pid=$SERVICES_PG_PID SERVICES_PG_PID= ;;
-        redis) pid=$SERVICES_REDIS_PID SERVICES_REDIS_PID= ;;
+        pg) pid=$SERVICES_PG_PID && SERVICES_PG_PID= ;;
+        redis) pid=$SERVICES_REDIS_PID && SERVICES_REDIS_PID= ;;
     esac
     [[ -n $pid ]] || return 0
-    services_kill "$pid"
+    services_kill "$pid" INT QUIT KILL || return 1
     wait "$pid" 2>/dev/null || true
 }
 
