@@ -73,6 +73,13 @@ static int set_value(const struct flag *f, char *text, void *field, struct arena
     return -1;
 }
 
+void flags_init(const struct flag *flags, unsigned n, void *values)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (flags[i].kind == FLAG_UINT32)
+            *(uint32_t *)((char *)values + flags[i].offset) = flags[i].initial;
+}
+
 static const struct flag *flag_find(const struct flag_set *sets, unsigned n_sets, const char *name,
                                     size_t len, void **ret_values)
 {
@@ -104,8 +111,8 @@ int flags_take(const struct flag_set *sets, unsigned n_sets, struct arena *a, ch
         return err_set(e, ERR_INVALID, "USAGE", "--%s takes no value", f->name);
     if (f->kind != FLAG_BOOL && value == NULL) {
         if (next >= argc)
-            return err_set(e, ERR_INVALID, "USAGE", "--%s needs a value: --%s %s", f->name,
-                           f->name, f->value);
+            return err_set(e, ERR_INVALID, "USAGE", "--%s needs a value: --%s %s", f->name, f->name,
+                           f->value);
         value = argv[next++];
     }
     if (set_value(f, value, (char *)values + f->offset, a, e) < 0)
@@ -125,7 +132,7 @@ void flags_help(FILE *out, const struct flag *flags, unsigned n)
             if (pass == 0)
                 widest = width > widest ? width : widest;
             else
-                fprintf(out, "  --%s%s%s%*s  %s\n", f->name, bare ? "" : " ",
-                        bare ? "" : f->value, widest - width, "", f->help);
+                fprintf(out, "  --%s%s%s%*s  %s\n", f->name, bare ? "" : " ", bare ? "" : f->value,
+                        widest - width, "", f->help);
         }
 }

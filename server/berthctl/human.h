@@ -1,7 +1,8 @@
 /* human.h - numbers, times and words for a person.
  *
- * Results live in the arena. Amounts come as the contract's decimal text; the answers do not say which
- * slots count bytes, so a slot is one of bytes when its name is "mem" or "shmem" or ends in ".mem". */
+ * Results live in the arena. Amounts come as the contract's decimal text; the answers do not say
+ * which slots count bytes, so a slot is one of bytes when its name is "mem" or "shmem" or ends in
+ * ".mem". */
 #ifndef BERTH_BERTHCTL_HUMAN_H
 #define BERTH_BERTHCTL_HUMAN_H
 

@@ -76,16 +76,16 @@ static void write_double(FILE *out, double v, int digits)
 }
 
 /* ".5", ".001500" or "": 3, 6 or 9 digits, as the mapping wants. */
-static void write_fraction(FILE *out, int32_t nanos)
+static void write_fraction(FILE *out, int64_t nanos)
 {
     if (nanos == 0)
         return;
     if (nanos % 1000000 == 0)
-        fprintf(out, ".%03" PRId32, nanos / 1000000);
+        fprintf(out, ".%03" PRId64, nanos / 1000000);
     else if (nanos % 1000 == 0)
-        fprintf(out, ".%06" PRId32, nanos / 1000);
+        fprintf(out, ".%06" PRId64, nanos / 1000);
     else
-        fprintf(out, ".%09" PRId32, nanos);
+        fprintf(out, ".%09" PRId64, nanos);
 }
 
 static void write_timestamp(FILE *out, const Google__Protobuf__Timestamp *t)
@@ -105,7 +105,7 @@ static void write_duration(FILE *out, const Google__Protobuf__Duration *d)
     bool negative = d->seconds < 0 || d->nanos < 0;
     uint64_t seconds = d->seconds < 0 ? -(uint64_t)d->seconds : (uint64_t)d->seconds;
     fprintf(out, "\"%s%" PRIu64, negative ? "-" : "", seconds);
-    write_fraction(out, d->nanos < 0 ? -d->nanos : d->nanos);
+    write_fraction(out, d->nanos < 0 ? -(int64_t)d->nanos : d->nanos);
     fputs("s\"", out);
 }
 

@@ -78,8 +78,8 @@ const char *style_end(bool color)
     return color ? "\x1b[0m" : "";
 }
 
-static void write_cell(FILE *out, const struct cell *c, const struct column *column,
-                       unsigned width, bool last, bool color)
+static void write_cell(FILE *out, const struct cell *c, const struct column *column, unsigned width,
+                       bool last, bool color)
 {
     int pad = (int)(width - c->width);
     bool styled = color && c->style != STYLE_PLAIN;

@@ -1,8 +1,9 @@
 /* table.h - rows of text in aligned columns.
  *
  * A table lives in its arena. Cells are added left to right, row after row; table_write() wants the
- * last row complete. Widths are those of a terminal (text_width), columns stand two spaces apart, and
- * no line ends in spaces. An empty cell prints as such: the caller decides what "nothing" looks like. */
+ * last row complete. Widths are those of a terminal (text_width), columns stand two spaces apart,
+ * and no line ends in spaces. An empty cell prints as such: the caller decides what "nothing" looks
+ * like. */
 #ifndef BERTH_BERTHCTL_TABLE_H
 #define BERTH_BERTHCTL_TABLE_H
 

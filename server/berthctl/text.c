@@ -21,9 +21,9 @@ static const struct range zero_width[] = {
 };
 /* East Asian wide and emoji. */
 static const struct range double_width[] = {
-    {0x1100, 0x115F}, {0x231A, 0x231B}, {0x2E80, 0x303E},   {0x3041, 0x33FF},
-    {0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xA000, 0xA4CF},   {0xAC00, 0xD7A3},
-    {0xF900, 0xFAFF}, {0xFE30, 0xFE6F}, {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},
+    {0x1100, 0x115F},   {0x231A, 0x231B},   {0x2E80, 0x303E},   {0x3041, 0x33FF},
+    {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xA000, 0xA4CF},   {0xAC00, 0xD7A3},
+    {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},
     {0x1F300, 0x1F64F}, {0x1F680, 0x1F6FF}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD},
 };
 /* C0, DEL and C1 controls, and what sets the reading direction. */
@@ -111,8 +111,7 @@ void text_add_clean(struct text *t, const char *s)
         uint32_t point = utf8_next(&s);
         if (point == '\t' || point == '\n' || point == '\r')
             text_add_bytes(t, " ", 1);
-        else if (point == REPLACEMENT ||
-                 range_has(unprintable, ARRAY_SIZE(unprintable), point))
+        else if (point == REPLACEMENT || range_has(unprintable, ARRAY_SIZE(unprintable), point))
             text_add_bytes(t, "\xEF\xBF\xBD", 3);
         else
             text_add_bytes(t, start, (size_t)(s - start));

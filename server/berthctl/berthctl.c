@@ -1,0 +1,176 @@
+/* berthctl.c - from the command line to the command: options, help, the exit code. */
+#include "server/berthctl/berthctl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/berthctl/command.h"
+
+static const struct command *const commands[] = {
+#define COMMAND(name) &command_##name,
+#include "server/berthctl/commands.def"
+#undef COMMAND
+};
+
+static const struct flag global_flags[] = {
+    FLAG(struct globals, server, TEXT, "server", "ADDR",
+         "host:port or unix:/path; else BERTH_SERVER, else 127.0.0.1:50061"),
+    FLAG(struct globals, json, BOOL, "json", NULL, "one line of JSON an answer (watch: an event)"),
+    FLAG(struct globals, timeout_us, SECONDS, "timeout", "SECONDS",
+         "give up after so long (30; watch: end after so long, else never)"),
+    FLAG(struct globals, help, BOOL, "help", NULL, "say how to use berthctl or the command"),
+};
+
+static const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static void help_exits(FILE *out)
+{
+    fprintf(out, "\nExit codes:\n");
+#define EXIT(name, code, words) fprintf(out, "  %3d  %s\n", code, words);
+#include "server/berthctl/exits.def"
+#undef EXIT
+}
+
+static void help_all(FILE *out)
+{
+    int widest = 0;
+    fprintf(out, "berthctl asks berthd to schedule, cancel and explain, and shows what it does.\n\n"
+                 "usage: berthctl [OPTIONS] COMMAND [ARGUMENTS]\n\nCommands:\n");
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+            const struct command *d = commands[i];
+            int width = (int)(strlen(d->name) + 1 + strlen(d->args));
+            if (pass == 0)
+                widest = width > widest ? width : widest;
+            else
+                fprintf(out, "  %s %s%*s  %s\n", d->name, d->args, widest - width, "", d->summary);
+        }
+    fprintf(out, "\nOptions, before or after the command:\n");
+    flags_help(out, global_flags, ARRAY_SIZE(global_flags));
+    help_exits(out);
+    fprintf(out, "\nberthctl COMMAND --help has the options of a command and examples.\n");
+}
+
+static void help_command(FILE *out, const struct command *d)
+{
+    fprintf(out, "usage: berthctl %s%s%s%s\n\n", d->name, d->args[0] == '\0' ? "" : " ", d->args,
+            d->n_flags > 0 ? " [OPTIONS]" : "");
+    fprintf(out, "%s.\n%s", d->summary, d->details == NULL ? "" : d->details);
+    if (d->n_flags > 0) {
+        fprintf(out, "\nOptions:\n");
+        flags_help(out, d->flags, d->n_flags);
+    }
+    fprintf(out, "\nOptions of every command:\n");
+    flags_help(out, global_flags, ARRAY_SIZE(global_flags));
+    fprintf(out, "\nExamples:\n%s", d->examples);
+}
+
+/* What was found on the command line. */
+struct line {
+    const struct command *command;
+    void *options;
+    char **args;
+    unsigned n_args;
+};
+
+/* 0, or an exit code when a complaint was printed. */
+static int line_parse(struct line *l, struct ctl *c, char **argv, unsigned argc)
+{
+    struct err e = {0};
+    bool flags_end = false;
+    unsigned i = 1;
+
+    l->args = arena_new(c->arena, char *, argc + 1);
+    while (i < argc) {
+        struct flag_set sets[2] = {
+            {.flags = global_flags, .n_flags = ARRAY_SIZE(global_flags), .values = &c->globals}};
+        if (l->command != NULL)
+            sets[1] = (struct flag_set){
+                .flags = l->command->flags, .n_flags = l->command->n_flags, .values = l->options};
+        if (!flags_end && strcmp(argv[i], "--") == 0) {
+            flags_end = true;
+            i++;
+        } else if (!flags_end && strcmp(argv[i], "-h") == 0) {
+            c->globals.help = true;
+            i++;
+        } else if (!flags_end && strncmp(argv[i], "--", 2) == 0) {
+            if (flags_take(sets, ARRAY_SIZE(sets), c->arena, argv, argc, &i, &e) < 0)
+                return ctl_usage(c, l->command, "%s", e.message);
+        } else if (!flags_end && argv[i][0] == '-' && argv[i][1] != '\0') {
+            return ctl_usage(c, l->command, "unknown option %s", argv[i]);
+        } else if (l->command != NULL) {
+            l->args[l->n_args++] = argv[i++];
+        } else {
+            l->command = command_find(argv[i]);
+            if (l->command == NULL)
+                return ctl_usage(c, NULL, "there is no command \"%s\"", argv[i]);
+            l->options = arena_alloc(c->arena, 1, l->command->options_size + 1);
+            flags_init(l->command->flags, l->command->n_flags, l->options);
+            i++;
+        }
+    }
+    return 0;
+}
+
+static int line_run(struct line *l, struct ctl *c)
+{
+    const struct command *d = l->command;
+    if (c->globals.help) {
+        if (d == NULL)
+            help_all(c->out);
+        else
+            help_command(c->out, d);
+        return EXIT_OK;
+    }
+    if (d == NULL)
+        return ctl_usage(c, NULL, "which command?");
+    if (l->n_args < d->min_args)
+        return ctl_usage(c, d, "%s needs %s", d->name, d->args);
+    if (l->n_args > d->max_args)
+        return ctl_usage(c, d, "\"%s\" is too much: %s takes %s", l->args[d->max_args], d->name,
+                         d->args[0] == '\0' ? "no argument" : d->args);
+    return d->run(c, l->options, l->args, l->n_args);
+}
+
+static bool shows_color(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return isatty(fileno(out)) == 1 && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
+
+int berthctl_run(int argc, char **argv, FILE *out, FILE *err)
+{
+    CLEANUP(arena_destroyp) struct arena *arena = arena_create();
+    struct timespec now = {0};
+    struct line line = {0};
+    const char *server = getenv("BERTH_SERVER");
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct ctl c = {.arena = arena,
+                    .out = out,
+                    .err = err,
+                    .color = shows_color(out),
+                    .now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
+    c.globals.server =
+        arena_strdup(arena, server != NULL && server[0] != '\0' ? server : "127.0.0.1:50061");
+    int rc = line_parse(&line, &c, argv, (unsigned)argc);
+    if (rc == 0)
+        rc = line_run(&line, &c);
+    client_destroy(c.client);
+    if (fflush(out) != 0 || ferror(out)) {
+        fprintf(err, "berthctl: the output could not be written\n");
+        rc = rc == EXIT_OK ? EXIT_OTHER : rc;
+    }
+    return rc;
+}

@@ -1,0 +1,80 @@
+/* command_explain.c - why a pending session has not started. */
+#include "server/berthctl/human.h"
+#include "server/berthctl/preview.h"
+#include "server/berthctl/report.h"
+#include "server/berthctl/text.h"
+
+struct options {
+    uint32_t agents;
+    bool after_queue;
+};
+
+/* Agents looked at to find the nearest ones; the counts by cause are of the whole group anyway. */
+enum { AGENTS_SHOWN = 5, AGENTS_READ = 10000 };
+
+static const struct flag flags[] = {
+    FLAG(struct options, agents, UINT32, "agents", "N", "show the N nearest agents (5; 0: none)",
+         .initial = AGENTS_SHOWN),
+    FLAG(struct options, after_queue, BOOL, "after-queue", NULL,
+         "after everything ahead of it, not now and alone"),
+};
+
+static void print_answer(struct ctl *c, const struct options *o, const char *session,
+                         const Berth__V1__PreviewAllocationResponse *r)
+{
+    const char *subject = arena_printf(c->arena, "Session %s", session);
+    fprintf(c->out, "%s\n", report_verdict(c->arena, subject, o->after_queue, r));
+    if (r->n_causes > 0) {
+        fputc('\n', c->out);
+        report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
+    }
+    if (r->n_agents_by_cause > 0)
+        fprintf(c->out, "\nAgents that cannot take it, by cause: %s.\n",
+                report_kinds(c->arena, r->agents_by_cause, r->n_agents_by_cause));
+    if (r->n_agents > 0 && o->agents > 0) {
+        fprintf(c->out, "\nNearest agents%s:\n",
+                r->next_page_token[0] == '\0' ? "" : " of the first 10000");
+        preview_print_agents(c, r, o->agents);
+    }
+}
+
+static int run(struct ctl *c, void *options, char **args, unsigned n_args)
+{
+    const struct options *o = options;
+    Berth__V1__PreviewAllocationRequest request = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__INIT;
+    Berth__V1__PreviewAllocationResponse r;
+
+    (void)n_args;
+    request.target_case = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
+    request.session_id = args[0];
+    request.view = BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
+    request.after_queue = o->after_queue;
+    int rc = preview_fetch(c, &request, AGENTS_READ, &r);
+    if (rc != 0)
+        return rc;
+    preview_rank(&r);
+    if (r.n_agents > o->agents && c->globals.json)
+        r.n_agents = o->agents;
+    if (c->globals.json)
+        return ctl_json(c, &r.base);
+    print_answer(c, o, args[0], &r);
+    return EXIT_OK;
+}
+
+const struct command command_explain = {
+    .name = "explain",
+    .args = "SESSION",
+    .summary = "Say why a pending session has not started, and which agents come nearest",
+    .details = "One sentence, then every cause with its numbers, then the nearest agents. Writes\n"
+               "nothing. Exit code 0 whatever the answer is; preview tells yes from no.\n",
+    .examples =
+        "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6\n"
+        "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6 --after-queue --agents 20\n"
+        "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6 --json | jq .causes\n",
+    .flags = flags,
+    .n_flags = ARRAY_SIZE(flags),
+    .options_size = sizeof(struct options),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,77 @@
+/* event_line.c - one event of the log as one line, see event_line.h. */
+#include "server/berthctl/event_line.h"
+
+#include <inttypes.h>
+
+#include "server/berthctl/human.h"
+#include "server/berthctl/json.h"
+#include "server/berthctl/report.h"
+#include "server/berthctl/text.h"
+
+enum { TYPE_WIDTH = 20 }; /* of the longest, group-health-changed */
+
+static enum style event_style(Berth__V1__EventType type)
+{
+    switch (type) {
+    case BERTH__V1__EVENT_TYPE__EVENT_TYPE_SESSION_SCHEDULED:
+        return STYLE_GOOD;
+    case BERTH__V1__EVENT_TYPE__EVENT_TYPE_SESSION_WAITING:
+    case BERTH__V1__EVENT_TYPE__EVENT_TYPE_GROUP_HEALTH_CHANGED:
+        return STYLE_WARN;
+    case BERTH__V1__EVENT_TYPE__EVENT_TYPE_SESSION_CANCELLED:
+    case BERTH__V1__EVENT_TYPE__EVENT_TYPE_SESSION_TERMINATING:
+        return STYLE_BAD;
+    default:
+        return STYLE_PLAIN;
+    }
+}
+
+static void add_part(struct text *t, const char *separator, const char *part)
+{
+    if (part[0] == '\0')
+        return;
+    text_add(t, "%s", t->n == 0 ? "" : separator);
+    text_add_clean(t, part);
+}
+
+/* Everything after the type: the session, from where to where, the place or the reasons. */
+static const char *story(struct arena *a, const Berth__V1__Event *e)
+{
+    struct text t = {.arena = a};
+    add_part(&t, "", e->session_id);
+    if (e->from_status[0] != '\0' || e->to_status[0] != '\0')
+        add_part(&t, "  ",
+                 arena_printf(a, "%s -> %s", human_or_dash(e->from_status),
+                              human_or_dash(e->to_status)));
+    add_part(&t, "  ", report_where(a, e->allocations, e->n_allocations));
+    if (e->n_allocations > 0 && e->allocations[0]->n_slots > 0)
+        add_part(&t, " ",
+                 arena_printf(a, "(%s%s)",
+                              human_slots(a, e->allocations[0]->slots, e->allocations[0]->n_slots),
+                              e->n_allocations > 1 ? " the first" : ""));
+    add_part(&t, "  ", report_why(a, e->causes, e->n_causes));
+    add_part(&t, "  ", e->reason);
+    return text_end(&t);
+}
+
+void event_line_print(FILE *out, struct arena *a, const Berth__V1__Event *e, bool color)
+{
+    enum style style = event_style(e->type);
+    const char *rest = story(a, e);
+    bool bare = rest[0] == '\0';
+    fprintf(out, "%s  %s #%" PRId64 "  %s%-*s%s%s%s\n", human_time(a, e->time),
+            text_clean(a, e->scaling_group), e->sequence, style_begin(style, color),
+            bare ? 0 : TYPE_WIDTH, human_enum(a, &berth__v1__event_type__descriptor, (int)e->type),
+            style_end(color), bare ? "" : "  ", rest);
+}
+
+void event_line_print_json(FILE *out, const Berth__V1__Event *e, const char *cursor)
+{
+    fputc('{', out);
+    json_write_members(out, &e->base);
+    if (cursor != NULL) {
+        fputs(",\"cursor\":", out);
+        json_write_string(out, cursor);
+    }
+    fputs("}\n", out);
+}

@@ -1,0 +1,211 @@
+/* report.c - the answers of berthd in words and tables, see report.h. */
+#include "server/berthctl/report.h"
+
+#include <string.h>
+
+#include "server/berthctl/human.h"
+#include "server/berthctl/text.h"
+
+enum { AGENTS_NAMED = 3 };
+
+const char *report_where(struct arena *a, Berth__V1__KernelAllocation *const *allocations, size_t n)
+{
+    struct text t = {.arena = a};
+    const char **names = arena_new(a, const char *, n + 1);
+    size_t *kernels = arena_new(a, size_t, n + 1);
+    size_t n_agents = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < n_agents && strcmp(names[k], allocations[i]->agent_id) != 0)
+            k++;
+        if (k == n_agents)
+            names[n_agents++] = allocations[i]->agent_id;
+        kernels[k]++;
+    }
+    for (size_t k = 0; k < n_agents && k < AGENTS_NAMED; k++) {
+        text_add(&t, "%s", k == 0 ? "on " : ", ");
+        text_add_clean(&t, names[k]);
+        if (kernels[k] > 1)
+            text_add(&t, " (%zu kernels)", kernels[k]);
+    }
+    if (n_agents > AGENTS_NAMED)
+        text_add(&t, " and %s", human_count(a, n_agents - AGENTS_NAMED, "more agent"));
+    return text_end(&t);
+}
+
+const char *report_why(struct arena *a, Berth__V1__Cause *const *causes, size_t n)
+{
+    struct text t = {.arena = a};
+    if (n > 0)
+        text_add_clean(&t, causes[0]->message);
+    if (n > 1)
+        text_add(&t, " (and %s)", human_count(a, n - 1, "more reason"));
+    return text_end(&t);
+}
+
+const char *report_kinds(struct arena *a, Berth__V1__CauseCount *const *counts, size_t n)
+{
+    struct text t = {.arena = a};
+    for (size_t i = 0; i < n; i++)
+        text_add(&t, "%s%s %u", i == 0 ? "" : ", ",
+                 human_enum(a, &berth__v1__cause_kind__descriptor, (int)counts[i]->kind),
+                 counts[i]->count);
+    return text_end(&t);
+}
+
+const char *report_counts(struct arena *a, const Berth__V1__OutcomeCounts *counts)
+{
+    const struct {
+        uint32_t n;
+        const char *word;
+    } outcomes[] = {
+        {counts->scheduled, "scheduled"}, {counts->waiting, "waiting"},
+        {counts->blocked, "blocked"},     {counts->infeasible, "infeasible"},
+        {counts->invalid, "invalid"},     {counts->expired, "expired"},
+        {counts->cancelled, "cancelled"}, {counts->conflict, "lost to another writer"},
+        {counts->skipped, "skipped"},
+    };
+    struct text t = {.arena = a};
+    for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+        if (outcomes[i].n > 0)
+            text_add(&t, "%s%u %s", t.n == 0 ? "" : ", ", outcomes[i].n, outcomes[i].word);
+    return t.n == 0 ? "nothing pending" : text_end(&t);
+}
+
+/* One row a slot; a cause without numbers has none. */
+static void add_shortages(struct table *t, struct arena *a, const Berth__V1__Cause *c)
+{
+    for (size_t i = 0; i < c->n_slots; i++) {
+        const Berth__V1__SlotShortage *s = c->slots[i];
+        table_add(t, "%s",
+                  i > 0 ? "" : human_enum(a, &berth__v1__cause_kind__descriptor, (int)c->kind));
+        table_add(t, "%s", i > 0 ? "" : human_or_dash(c->subject));
+        table_add(t, "%s", s->slot);
+        table_add(t, "%s", human_amount(a, s->slot, s->requested));
+        table_add(t, "%s", human_amount(a, s->slot, s->available));
+        table_add(t, "%s", human_amount(a, s->slot, s->limit));
+    }
+}
+
+void report_causes(FILE *out, struct arena *a, Berth__V1__Cause *const *causes, size_t n,
+                   bool color)
+{
+    static const struct column columns[] = {{"CAUSE", false}, {"ABOUT", false}, {"SLOT", false},
+                                            {"ASKED", true},  {"LEFT", true},   {"LIMIT", true}};
+    struct table *numbers = table_create(a, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < n; i++) {
+        const Berth__V1__Cause *c = causes[i];
+        fprintf(out, "  - %s: %s%s\n",
+                human_enum(a, &berth__v1__cause_kind__descriptor, (int)c->kind),
+                text_clean(a, c->message), c->retryable ? "" : " Waiting will not cure this.");
+        add_shortages(numbers, a, c);
+    }
+    if (table_rows(numbers) > 0) {
+        fputc('\n', out);
+        table_write(numbers, out, 2, color);
+    }
+}
+
+void report_allocations(FILE *out, struct arena *a, Berth__V1__KernelAllocation *const *allocations,
+                        size_t n, bool color)
+{
+    static const struct column columns[] = {
+        {"KERNEL", false}, {"AGENT", false}, {"ADDRESS", false}, {"RESERVED", false}};
+    struct table *t = table_create(a, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < n; i++) {
+        const Berth__V1__KernelAllocation *k = allocations[i];
+        if (k->kernel_id[0] == '\0')
+            table_add(t, "%zu", i + 1);
+        else
+            table_add(t, "%s", k->kernel_id);
+        table_add(t, "%s", k->agent_id);
+        table_add(t, "%s", human_or_dash(k->agent_addr));
+        table_add(t, "%s", human_slots(a, k->slots, k->n_slots));
+    }
+    table_write(t, out, 2, color);
+}
+
+/* Causes are sentences, but a plugin's need not end like one. */
+static void add_sentence(struct text *t, const char *sentence)
+{
+    size_t n = strlen(sentence);
+    text_add(t, "%s%s", sentence, n > 0 && strchr(".!?)", sentence[n - 1]) != NULL ? "" : ".");
+}
+
+const char *report_verdict(struct arena *a, const char *subject, bool after_queue,
+                           const Berth__V1__PreviewAllocationResponse *r)
+{
+    static const char *const words[] = {
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_UNSPECIFIED] = "has no verdict",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_FITS] = "fits",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_WAITS] = "waits",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_BLOCKED] = "is held back by a rule",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_INFEASIBLE] = "can never run on this group",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_INVALID] = "cannot be scheduled as it is",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_EXPIRED] =
+            "has waited too long: the next round cancels it",
+    };
+    struct text t = {.arena = a};
+    bool fits = r->verdict == BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_FITS;
+    size_t word = (size_t)r->verdict < ARRAY_SIZE(words) ? (size_t)r->verdict : 0;
+
+    text_add_clean(&t, subject);
+    text_add(&t, " %s%s", words[word], after_queue ? " after the queue ahead of it" : "");
+    if (fits)
+        text_add(&t, " %s.", report_where(a, r->allocations, r->n_allocations));
+    else if (r->n_causes == 0)
+        text_add(&t, ".");
+    else {
+        text_add(&t, ": ");
+        add_sentence(&t, text_clean(a, r->causes[0]->message));
+    }
+    if (r->n_causes > 1)
+        text_add(&t, " %s below.",
+                 r->n_causes == 2 ? "One more reason is"
+                                  : arena_printf(a, "%zu more reasons are", r->n_causes - 1));
+    if (r->queue_position > 0)
+        text_add(&t, " It is %s in the queue.", human_ordinal(a, r->queue_position));
+    return text_end(&t);
+}
+
+enum style verdict_style(Berth__V1__PreviewVerdict verdict)
+{
+    switch (verdict) {
+    case BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_FITS:
+        return STYLE_GOOD;
+    case BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_WAITS:
+    case BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_BLOCKED:
+        return STYLE_WARN;
+    default:
+        return STYLE_BAD;
+    }
+}
+
+enum style outcome_style(Berth__V1__SessionOutcome outcome)
+{
+    switch (outcome) {
+    case BERTH__V1__SESSION_OUTCOME__SESSION_OUTCOME_SCHEDULED:
+        return STYLE_GOOD;
+    case BERTH__V1__SESSION_OUTCOME__SESSION_OUTCOME_SKIPPED:
+        return STYLE_PLAIN;
+    case BERTH__V1__SESSION_OUTCOME__SESSION_OUTCOME_WAITING:
+    case BERTH__V1__SESSION_OUTCOME__SESSION_OUTCOME_BLOCKED:
+    case BERTH__V1__SESSION_OUTCOME__SESSION_OUTCOME_CONFLICT:
+        return STYLE_WARN;
+    default:
+        return STYLE_BAD;
+    }
+}
+
+enum style health_style(Berth__V1__GroupHealth health)
+{
+    switch (health) {
+    case BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_HEALTHY:
+        return STYLE_GOOD;
+    case BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_DEGRADED:
+        return STYLE_WARN;
+    default:
+        return STYLE_BAD;
+    }
+}
