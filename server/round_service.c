@@ -1,0 +1,374 @@
+/* round_service.c - one round from the lease to the last mirror. */
+#include "server/round_service.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "repo/counter.h"
+#include "repo/scaling_group.h"
+#include "repo/snapshot_load.h"
+#include "server/answer.h"
+#include "server/clock.h"
+#include "server/hub.h"
+#include "server/lease_keeper.h"
+#include "server/log.h"
+#include "server/opaque.h"
+#include "server/policy_settings.h"
+
+enum { OPTIONS_SAID = 256, FENCED_RETRY_MS = 100 };
+
+struct round_service {
+    const struct config *config;
+    const struct registry *registry;
+    struct hub *hub;
+    struct arena *arena; /* policy's */
+    struct policy_config policy;
+    struct lease_keeper *keeper;
+    pthread_mutex_t lock;        /* said */
+    uint64_t said[OPTIONS_SAID]; /* fingerprints of the unknown options logged already */
+    unsigned n_said;
+};
+
+/* One round in progress; on the stack of its thread. */
+struct round {
+    struct round_service *service;
+    const struct worker *worker;
+    const struct round_input *in;
+    struct round_report report;
+    struct policy *policy;
+    struct plan *plan;
+    struct kept_lease lease;
+    bool has_lease;
+    int64_t mark_ns;    /* where the phase that runs began */
+    int64_t decided_ns; /* deciding ends here, so that the commit has its time */
+    uint8_t *answer;    /* as built last */
+    size_t answer_len;
+};
+
+const char *report_phase_name(enum report_phase p)
+{
+    static const char *const names[] = {
+        [REPORT_LOCK] = "lock",     [REPORT_LOAD] = "load",         [REPORT_EXPIRE] = "expire",
+        [REPORT_ORDER] = "order",   [REPORT_VALIDATE] = "validate", [REPORT_PLACE] = "place",
+        [REPORT_COMMIT] = "commit", [REPORT_PUBLISH] = "publish",
+    };
+    return names[p];
+}
+
+int round_service_create(const struct config *c, const struct registry *registry, struct hub *hub,
+                         struct round_service **ret, struct err *e)
+{
+    struct round_service *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+    s->config = c;
+    s->registry = registry;
+    s->hub = hub;
+    s->arena = arena_create();
+    pthread_mutex_init(&s->lock, NULL);
+    if (policy_settings(c, s->arena, &s->policy, e) < 0 ||
+        lease_keeper_create(c->redis, (int)c->redis_timeout, (int)c->lease_ttl, &s->keeper, e) <
+            0) {
+        round_service_destroy(s);
+        return -1;
+    }
+    *ret = s;
+    return 0;
+}
+
+void round_service_destroy(struct round_service *s)
+{
+    if (s == NULL)
+        return;
+    lease_keeper_destroy(s->keeper);
+    arena_destroy(s->arena);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* Ends the running phase and begins the next. */
+static void lap(struct round *r, enum report_phase phase)
+{
+    int64_t now = clock_ns();
+    r->report.phase_ns[phase] += now - r->mark_ns;
+    r->mark_ns = now;
+}
+
+static bool is_stopped(const struct round_input *in)
+{
+    return in->stopped != NULL && in->stopped(in->stopped_ctx);
+}
+
+static int check_stopped(const struct round_input *in, struct err *e)
+{
+    if (clock_ns() >= in->deadline_ns)
+        return err_set(e, ERR_TIMEOUT, "DEADLINE_EXCEEDED",
+                       "the deadline passed before the round could be committed; nothing was "
+                       "written");
+    if (is_stopped(in))
+        return err_set(e, ERR_CANCELLED, "CALL_CANCELLED",
+                       "the caller left before the round was committed; nothing was written");
+    return 0;
+}
+
+/* --- 1 lock ------------------------------------------------------------------------------------
+ */
+
+static struct uuid random_uuid(void)
+{
+    struct uuid u;
+    if (getentropy(u.b, sizeof(u.b)) != 0)
+        abort(); /* the kernel has no excuse */
+    u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
+    u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
+    return u;
+}
+
+static int take_lease(struct round *r, struct err *e)
+{
+    struct round_service *s = r->service;
+    struct err why = {.code = ERR_NONE};
+    if (lease_acquire(r->worker->redis, r->in->scaling_group, s->config->replica,
+                      lease_keeper_ttl_ms(s->keeper), &r->lease.lease, &why) == 0) {
+        lease_keeper_keep(s->keeper, &r->lease);
+        r->has_lease = true;
+        return 0;
+    }
+    if (why.code != ERR_UNAVAILABLE) {
+        *e = why;
+        return -1;
+    }
+    log_err(LOG_WARN, "no lease without Redis; the round runs under its epoch alone", &why,
+            LOG_FIELDS(LOG_STR("group", r->in->scaling_group)));
+    return 0;
+}
+
+static void release_lease(struct round *r)
+{
+    struct err e = {.code = ERR_NONE};
+    if (!r->has_lease)
+        return;
+    lease_keeper_drop(r->service->keeper, &r->lease);
+    r->has_lease = false;
+    if (lease_release(r->worker->redis, &r->lease.lease, &e) < 0)
+        log_err(LOG_WARN, "a lease was not released; it ends by itself", &e,
+                LOG_FIELDS(LOG_STR("group", r->in->scaling_group)));
+}
+
+static int lock_group(struct round *r, struct err *e)
+{
+    if (take_lease(r, e) < 0 ||
+        scaling_group_take_epoch(r->worker->pg, r->in->scaling_group, &r->report.round_id,
+                                 &r->report.epoch, e) < 0)
+        return -1;
+    lap(r, REPORT_LOCK);
+    return 0;
+}
+
+/* --- 2 load ------------------------------------------------------------------------------------
+ */
+
+static int load(struct round *r, struct err *e)
+{
+    const struct snapshot_query q = {.scaling_group = r->in->scaling_group};
+    struct snapshot_builder *b = builder_create(r->worker->arena);
+    struct snapshot_spec_owners unused;
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    if (txn_begin(r->worker->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
+        snapshot_load(t, &q, b, &unused, e) < 0 || txn_commit(&t, e) < 0)
+        return -1;
+    r->report.snapshot = builder_finish(b);
+    lap(r, REPORT_LOAD);
+    return 0;
+}
+
+int round_service_policy(const struct round_service *s, const struct snapshot *snapshot,
+                         struct arena *a, struct policy **ret, struct err *e)
+{
+    return policy_resolve(s->registry, &s->policy, snapshot, a, ret, e);
+}
+
+/* Whether this is the first time. Beyond the bound the oldest are forgotten. */
+static bool first_time(struct round_service *s, uint64_t fingerprint)
+{
+    bool first = true;
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->n_said && i < OPTIONS_SAID && first; i++)
+        first = s->said[i] != fingerprint;
+    if (first)
+        s->said[s->n_said++ % OPTIONS_SAID] = fingerprint;
+    pthread_mutex_unlock(&s->lock);
+    return first;
+}
+
+static void log_unknown_options(struct round *r)
+{
+    const char *group = r->in->scaling_group;
+    for (const char *const *key = policy_unknown_options(r->policy); *key != NULL; key++) {
+        uint64_t fingerprint =
+            opaque_hash(group, strlen(group)) * 31 + opaque_hash(*key, strlen(*key));
+        if (first_time(r->service, fingerprint))
+            log_warn("a scaling group sets an option that nobody reads; it is kept",
+                     LOG_STR("group", group), LOG_STR("option", *key));
+    }
+}
+
+/* --- 3 to 8: decide ----------------------------------------------------------------------------
+ */
+
+static bool stop_deciding(void *ctx)
+{
+    const struct round *r = ctx;
+    return clock_ns() >= r->decided_ns || is_stopped(r->in);
+}
+
+static int64_t decide_clock(void *ctx)
+{
+    (void)ctx;
+    return clock_ns();
+}
+
+static int decide(struct round *r, struct err *e)
+{
+    struct arena *a = r->worker->arena;
+    int64_t phase_ns[N_ROUND_PHASES] = {0};
+    const struct round_limits limits = {.max_sessions = r->in->max_sessions};
+    const struct round_hooks hooks = {.ctx = r, .stop = stop_deciding, .clock = decide_clock};
+    if (round_service_policy(r->service, r->report.snapshot, a, &r->policy, e) < 0)
+        return -1;
+    log_unknown_options(r);
+    r->decided_ns = r->mark_ns + (r->in->deadline_ns - r->mark_ns) / 2;
+    if (round_run(r->report.snapshot, r->policy, &limits, &hooks, a, &r->plan, phase_ns, e) < 0)
+        return -1;
+    r->report.plan = r->plan;
+    r->report.phase_ns[REPORT_EXPIRE] = phase_ns[PHASE_EXPIRE];
+    r->report.phase_ns[REPORT_ORDER] = phase_ns[PHASE_ORDER];
+    r->report.phase_ns[REPORT_VALIDATE] = phase_ns[PHASE_VALIDATE];
+    r->report.phase_ns[REPORT_PLACE] = phase_ns[PHASE_PLACE];
+    r->mark_ns = clock_ns();
+    return check_stopped(r->in, e);
+}
+
+/* --- 9 commit, 10 publish ----------------------------------------------------------------------
+ */
+
+static int build_answer(struct round *r, struct arena *a, struct err *e)
+{
+    return r->in->answer(r->in->answer_ctx, &r->report, a, &r->answer, &r->answer_len, e);
+}
+
+/* commit_input.answer: inside the last transaction. */
+static int fix_answer(void *ctx, const struct plan *plan, struct arena *a, uint8_t **ret,
+                      size_t *ret_len, struct err *e)
+{
+    struct round *r = ctx;
+    (void)plan; /* report.plan is the same */
+    r->report.phase_ns[REPORT_COMMIT] = clock_ns() - r->mark_ns;
+    if (build_answer(r, a, e) < 0)
+        return -1;
+    *ret = r->answer;
+    *ret_len = r->answer_len;
+    return 0;
+}
+
+void round_service_mirror(struct redis *r, const struct owner_count *owners, uint32_t n)
+{
+    struct err e = {.code = ERR_NONE};
+    if (n > 0 && counter_mirror(r, owners, n, &e) < 0)
+        log_err(LOG_WARN, "counters were not mirrored to Redis", &e,
+                LOG_FIELDS(LOG_NUM("access_keys", n)));
+}
+
+static int commit(struct round *r, struct err *e)
+{
+    struct commit_result done = {.events = NULL};
+    const struct commit_input in = {
+        .snapshot = r->report.snapshot,
+        .plan = r->plan,
+        .epoch = r->report.epoch,
+        .round_id = r->report.round_id,
+        .replica = r->service->config->replica,
+        .request = r->in->request,
+        .answer = r->in->request.id != NULL ? fix_answer : NULL,
+        .answer_ctx = r,
+        .chunk = (uint32_t)r->service->config->commit_chunk,
+    };
+    int rc = plan_commit(r->worker->pg, &in, r->worker->arena, &done, e);
+    r->report.phase_ns[REPORT_COMMIT] = 0; /* measured anew: fix_answer() saw a part of it */
+    lap(r, REPORT_COMMIT);
+    hub_publish(r->service->hub, done.events, done.n_events);
+    round_service_mirror(r->worker->redis, done.owners, done.n_owners);
+    lap(r, REPORT_PUBLISH);
+    if (rc < 0 && e->code == ERR_CONFLICT && e->retry_after_ms == 0)
+        err_retry(e, FENCED_RETRY_MS);
+    return rc;
+}
+
+static void log_round(const struct round *r)
+{
+    const uint32_t *counts = r->plan->counts;
+    int64_t total_ns = 0;
+    for (unsigned i = 0; i < N_REPORT_PHASES; i++)
+        total_ns += r->report.phase_ns[i];
+    log_info("round finished", LOG_STR("group", r->in->scaling_group),
+             LOG_NUM("epoch", r->report.epoch), LOG_NUM("sessions", r->plan->n_decisions),
+             LOG_NUM("scheduled", counts[OUTCOME_SCHEDULED]),
+             LOG_NUM("conflict", counts[OUTCOME_CONFLICT]), LOG_NUM("us", total_ns / 1000));
+}
+
+/* --- the whole ---------------------------------------------------------------------------------
+ */
+
+/* With the group locked; an answer stored meanwhile is *r's. */
+static int run_locked(struct round *r, struct err *e)
+{
+    struct arena *a = r->worker->arena;
+    if (lock_group(r, e) < 0 ||
+        answer_find(r->worker->pg, &r->in->request, a, &r->answer, &r->answer_len, e) < 0)
+        return -1;
+    if (r->answer != NULL)
+        return 0; /* the same call was answered between our look and our epoch */
+    r->mark_ns = clock_ns();
+    if (load(r, e) < 0 || decide(r, e) < 0 || commit(r, e) < 0)
+        return -1;
+    log_round(r);
+    return r->answer != NULL ? 0 : build_answer(r, a, e);
+}
+
+static int run_dry(struct round *r, struct err *e)
+{
+    if (load(r, e) < 0 || decide(r, e) < 0)
+        return -1;
+    return build_answer(r, r->worker->arena, e);
+}
+
+int round_service_run(struct round_service *s, const struct worker *w, const struct round_input *in,
+                      uint8_t **ret, size_t *ret_len, struct err *e)
+{
+    struct round r = {
+        .service = s,
+        .worker = w,
+        .in = in,
+        .report = {.round_id = random_uuid(), .scaling_group = in->scaling_group},
+        .mark_ns = clock_ns(),
+    };
+    int rc;
+    if (in->validate_only) {
+        rc = run_dry(&r, e);
+    } else {
+        rc = answer_find(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e);
+        if (rc == 0 && r.answer == NULL) {
+            rc = run_locked(&r, e);
+            release_lease(&r);
+        }
+        if (rc < 0 && answer_after_race(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e))
+            rc = 0;
+    }
+    if (rc < 0)
+        return -1;
+    *ret = r.answer;
+    *ret_len = r.answer_len;
+    return 0;
+}
