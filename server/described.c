@@ -1,0 +1,145 @@
+/* described.c - sessions and agents that a preview only describes. */
+#include "server/described.h"
+
+#include <string.h>
+
+static const char default_architecture[] = "x86_64";
+enum { DEFAULT_PRIORITY = 10 };
+
+static const char *or_null(const char *s)
+{
+    return s[0] != '\0' ? s : NULL;
+}
+
+void described_owners(const Berth__V1__SessionSpec *spec, struct uuid *uuid,
+                      struct snapshot_query *q)
+{
+    q->spec_access_key = spec->access_key;
+    q->spec_user = or_null(spec->user_id);
+    q->spec_project = spec->project_id;
+    q->spec_domain = or_null(spec->domain);
+    q->spec_session_group = uuid_parse(spec->session_group_id, uuid) ? uuid : NULL;
+}
+
+/* row: n_slots amounts. path: of the list, "spec.kernels[0].slots". */
+static int read_amounts(const struct snapshot_builder *b, const char *path,
+                        Berth__V1__SlotAmount *const *slots, size_t n, int64_t *row,
+                        struct arena *a, struct err *e)
+{
+    bool *seen = arena_new(a, bool, builder_n_slots(b) + 1);
+    for (size_t i = 0; i < n; i++) {
+        const Berth__V1__SlotAmount *s = slots[i];
+        uint32_t slot = builder_find_slot(b, s->slot);
+        if (slot == NONE || seen[slot])
+            return err_field(e, arena_printf(a, "%s[%zu].slot", path, i),
+                             slot == NONE ? "there is no slot \"%s\"" : "slot \"%s\" stands twice",
+                             s->slot);
+        seen[slot] = true;
+        enum amount_error why =
+            amount_parse(s->amount, strlen(s->amount), builder_slot_type(b, slot), &row[slot]);
+        if (why != AMOUNT_OK)
+            return err_field(e, arena_printf(a, "%s[%zu].amount", path, i), "amount \"%s\" %s",
+                             s->amount, amount_problem(why));
+    }
+    return 0;
+}
+
+static int add_kernels(struct snapshot_builder *b, uint32_t session,
+                       const Berth__V1__SessionSpec *spec, struct arena *a, struct err *e)
+{
+    for (size_t i = 0; i < spec->n_kernels; i++) {
+        const Berth__V1__KernelSpec *from = spec->kernels[i];
+        const char *path = arena_printf(a, "spec.kernels[%zu].slots", i);
+        struct kernel k = {.is_main = i == 0, .cluster_idx = i == 0 ? 1 : (int32_t)i};
+        int64_t *row;
+        memset(k.id.b, 0xff, sizeof(k.id.b)); /* after every stored one, in order */
+        k.id.b[14] = (uint8_t)(i >> 8);
+        k.id.b[15] = (uint8_t)i;
+        builder_kernel(b, session, &k,
+                       from->architecture[0] != '\0' ? from->architecture : default_architecture,
+                       &row);
+        if (read_amounts(b, path, from->slots, from->n_slots, row, a, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static enum session_type type_of(Berth__V1__SessionType type)
+{
+    switch (type) {
+    case BERTH__V1__SESSION_TYPE__SESSION_TYPE_BATCH:
+        return SESSION_BATCH;
+    case BERTH__V1__SESSION_TYPE__SESSION_TYPE_INFERENCE:
+        return SESSION_INFERENCE;
+    case BERTH__V1__SESSION_TYPE__SESSION_TYPE_SYSTEM:
+        return SESSION_SYSTEM;
+    default:
+        return SESSION_INTERACTIVE;
+    }
+}
+
+int described_session(struct snapshot_builder *b, const Berth__V1__SessionSpec *spec,
+                      const struct snapshot_spec_owners *owners, struct uuid *ret_id,
+                      struct arena *a, struct err *e)
+{
+    int64_t now = builder_observed_at(b);
+    struct session s = {
+        .created_at = now,
+        .pending_since = now,
+        .starts_at = TIME_NONE,
+        .priority = spec->priority != 0 ? spec->priority : DEFAULT_PRIORITY,
+        .type = type_of(spec->type),
+        .mode = spec->cluster_mode == BERTH__V1__CLUSTER_MODE__CLUSTER_MODE_MULTI_NODE
+                    ? CLUSTER_MULTI_NODE
+                    : CLUSTER_SINGLE_NODE,
+        .designated_strict = spec->designated_strict,
+        .group = owners->session_group,
+    };
+    memset(s.id.b, 0xff, sizeof(s.id.b)); /* after every stored one of the same moment */
+    memcpy(s.owner, owners->owner, sizeof(s.owner));
+    if (spec->session_group_id[0] != '\0' && owners->session_group == NONE)
+        return err_field(e, "spec.session_group_id", "there is no session group \"%s\"",
+                         spec->session_group_id);
+    if (spec->requested_start != NULL)
+        s.starts_at =
+            spec->requested_start->seconds * 1000000 + spec->requested_start->nanos / 1000;
+    uint32_t index = builder_session(b, &s);
+    for (size_t i = 0; i < spec->n_designated_agent_ids; i++)
+        builder_designated(b, index, spec->designated_agent_ids[i]);
+    *ret_id = s.id;
+    return add_kernels(b, index, spec, a, e);
+}
+
+int described_extra_agents(struct snapshot_builder *b, Berth__V1__AgentSpec *const *specs, size_t n,
+                           struct arena *a, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        const Berth__V1__AgentSpec *spec = specs[i];
+        const struct agent agent = {
+            .id = spec->agent_id, .addr = "", .alive = true, .schedulable = true};
+        int64_t *capacity, *held;
+        if (builder_find_agent(b, spec->agent_id) != NONE)
+            return err_field(e, arena_printf(a, "extra_agents[%zu].agent_id", i),
+                             "there is an agent \"%s\" already", spec->agent_id);
+        builder_agent(b, &agent,
+                      spec->architecture[0] != '\0' ? spec->architecture : default_architecture,
+                      &capacity, &held);
+        if (read_amounts(b, arena_printf(a, "extra_agents[%zu].capacity", i), spec->capacity,
+                         spec->n_capacity, capacity, a, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int described_without_agents(struct snapshot_builder *b, char *const *ids, size_t n,
+                             struct arena *a, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t agent = builder_find_agent(b, ids[i]);
+        if (agent == NONE)
+            return err_field(e, arena_printf(a, "without_agents[%zu]", i),
+                             "the group has no agent \"%s\"", ids[i]);
+        builder_drop_agent(b, agent);
+    }
+    return 0;
+}

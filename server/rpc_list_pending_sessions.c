@@ -1,0 +1,141 @@
+/* rpc_list_pending_sessions.c - ListPendingSessions: the queue as the next round will try it. */
+#include <berth/v1/scheduler.pb-c.h>
+
+#include "repo/session.h"
+#include "repo/snapshot_load.h"
+#include "scheduler/round.h"
+#include "server/app.h"
+#include "server/convert.h"
+#include "server/page_token.h"
+#include "server/round_service.h"
+#include "server/rpc.h"
+
+struct queue {
+    const struct snapshot *snapshot;
+    uint32_t *order;             /* sessions, in the order they will be tried */
+    uint32_t from, n;            /* the page */
+    struct event_cause **causes; /* of the page */
+    uint32_t *n_causes;
+};
+
+/* Where the page begins: after the newest row of the token that is still queued. */
+static uint32_t page_begin(const struct queue *q, const struct page_token *token, struct arena *a)
+{
+    uint32_t n = q->snapshot->n_sessions;
+    uint32_t *position = arena_new(a, uint32_t, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        position[q->order[i]] = i;
+    for (uint32_t i = 0; i < token->n_keys; i++) {
+        struct uuid id;
+        uint32_t session =
+            uuid_parse(token->keys[i], &id) ? snapshot_find_session(q->snapshot, &id) : NONE;
+        if (session != NONE)
+            return position[session] + 1;
+    }
+    return token->position < n ? (uint32_t)token->position : n;
+}
+
+/* Why each was not scheduled when last tried, read in the transaction of the snapshot. */
+static int read_causes(struct queue *q, struct txn *t, struct arena *a, struct err *e)
+{
+    struct uuid *ids = arena_new(a, struct uuid, q->n + 1);
+    q->causes = arena_new(a, struct event_cause *, q->n + 1);
+    q->n_causes = arena_new(a, uint32_t, q->n + 1);
+    for (uint32_t i = 0; i < q->n; i++)
+        ids[i] = q->snapshot->sessions[q->order[q->from + i]].id;
+    return session_last_causes(t, ids, q->n, a, q->causes, q->n_causes, e);
+}
+
+static int load(struct rpc_context *c, const Berth__V1__ListPendingSessionsRequest *request,
+                const struct page_token *token, struct queue *q, struct err *e)
+{
+    const struct snapshot_query query = {.scaling_group = request->scaling_group};
+    uint32_t size = request->page_size > 0 ? request->page_size : PAGE_SIZE_DEFAULT;
+    struct snapshot_builder *b = builder_create(c->arena);
+    struct snapshot_spec_owners unused;
+    struct policy *policy;
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    if (txn_begin(c->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
+        snapshot_load(t, &query, b, &unused, e) < 0)
+        return -1;
+    q->snapshot = builder_finish(b);
+    if (round_service_policy(c->app->rounds, q->snapshot, c->arena, &policy, e) < 0 ||
+        round_order(q->snapshot, policy, c->arena, &q->order, e) < 0)
+        return -1;
+    q->from = page_begin(q, token, c->arena);
+    q->n = q->snapshot->n_sessions - q->from;
+    if (q->n > size)
+        q->n = size;
+    if (read_causes(q, t, c->arena, e) < 0)
+        return -1;
+    return txn_commit(&t, e);
+}
+
+static int64_t *sum_of_kernels(const struct snapshot *s, const struct session *session,
+                               struct arena *a)
+{
+    int64_t *sum = arena_new(a, int64_t, s->n_slots + 1);
+    for (uint32_t k = 0; k < session->n_kernels; k++) {
+        const int64_t *row = snapshot_row(s, s->kernel_request, session->first_kernel + k);
+        for (uint32_t i = 0; i < s->n_slots; i++)
+            sum[i] = amount_add(sum[i], row[i]);
+    }
+    return sum;
+}
+
+static Berth__V1__PendingSession *session_message(const struct queue *q, uint32_t i,
+                                                  struct arena *a)
+{
+    const struct snapshot *s = q->snapshot;
+    const struct session *session = &s->sessions[q->order[q->from + i]];
+    Berth__V1__PendingSession *m =
+        message_new(a, Berth__V1__PendingSession, berth__v1__pending_session);
+    m->session_id = convert_uuid(&session->id, a);
+    m->name = convert_text(session->name);
+    m->access_key = convert_text(s->owners[session->owner[OWNER_KEYPAIR]].key);
+    m->priority = session->priority;
+    m->type = convert_session_type(session->type);
+    m->position = q->from + i + 1;
+    m->pending_since = convert_time(session->pending_since, a);
+    m->retries = (uint32_t)session->retries;
+    m->requested = convert_slots(s, sum_of_kernels(s, session, a), NULL, a, &m->n_requested);
+    m->last_causes = convert_event_causes(q->causes[i], q->n_causes[i], a, &m->n_last_causes);
+    return m;
+}
+
+static char *next_token(const struct queue *q, uint64_t scope, struct arena *a)
+{
+    const char *keys[PAGE_TOKEN_KEYS];
+    struct page_token next = {.position = q->from + q->n, .keys = keys};
+    for (uint32_t i = q->n; i > 0 && next.n_keys < PAGE_TOKEN_KEYS; i--)
+        keys[next.n_keys++] = convert_uuid(&q->snapshot->sessions[q->order[q->from + i - 1]].id, a);
+    return page_token_encode(scope, &next, a);
+}
+
+int rpc_list_pending_sessions(struct rpc_context *c, const void *request, void **response,
+                              struct err *e)
+{
+    struct arena *a = c->arena;
+    Berth__V1__ListPendingSessionsRequest scoped =
+        *(const Berth__V1__ListPendingSessionsRequest *)request;
+    scoped.page_size = 0;
+    scoped.page_token = convert_text("");
+    uint64_t scope = page_scope(&scoped.base, a);
+    const Berth__V1__ListPendingSessionsRequest *r = request;
+    struct page_token token;
+    struct queue q = {.from = 0};
+    if (page_token_decode(r->page_token, scope, a, &token, e) < 0 || load(c, r, &token, &q, e) < 0)
+        return -1;
+    Berth__V1__ListPendingSessionsResponse *m = message_new(
+        a, Berth__V1__ListPendingSessionsResponse, berth__v1__list_pending_sessions_response);
+    m->total = q.snapshot->n_sessions;
+    m->snapshot_time = convert_time(q.snapshot->observed_at, a);
+    m->sessions = arena_new(a, Berth__V1__PendingSession *, q.n + 1);
+    m->n_sessions = q.n;
+    for (uint32_t i = 0; i < q.n; i++)
+        m->sessions[i] = session_message(&q, i, a);
+    if (q.from + q.n < q.snapshot->n_sessions)
+        m->next_page_token = next_token(&q, scope, a);
+    *response = m;
+    return 0;
+}

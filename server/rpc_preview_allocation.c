@@ -1,0 +1,215 @@
+/* rpc_preview_allocation.c - PreviewAllocation: what the next round would do. Writes nothing. */
+#include <string.h>
+
+#include "repo/session.h"
+#include "server/app.h"
+#include "server/convert.h"
+#include "server/described.h"
+#include "server/page_token.h"
+#include "server/round_service.h"
+#include "server/rpc.h"
+
+struct preview {
+    struct rpc_context *c;
+    const Berth__V1__PreviewAllocationRequest *q;
+    bool stored;    /* by id, not by spec */
+    struct uuid id; /* of the session in the snapshot */
+    const struct snapshot *snapshot;
+    struct explanation *x;
+};
+
+static bool wants_agents(const Berth__V1__PreviewAllocationRequest *q)
+{
+    return q->view == BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
+}
+
+/* The group of a stored session, which must be PENDING. */
+static int find_group(struct preview *p, struct txn *t, const char **ret, struct err *e)
+{
+    struct session_place place;
+    if (!uuid_parse(p->q->session_id, &p->id))
+        return err_field(e, "session_id", "session_id is not a UUID");
+    if (session_find(t, &p->id, p->c->arena, &place, e) < 0)
+        return -1;
+    if (p->q->scaling_group[0] != '\0' && strcmp(p->q->scaling_group, place.scaling_group) != 0)
+        return err_field(e, "scaling_group", "the session is in scaling group \"%s\"",
+                         place.scaling_group);
+    if (strcmp(place.status, "PENDING") != 0) {
+        err_set(e, ERR_PRECONDITION, "SESSION_NOT_PENDING",
+                "the session is %s: only a PENDING one can be previewed", place.status);
+        err_meta(e, "status", "%s", place.status);
+        return err_meta(e, "session_id", "%s", p->q->session_id);
+    }
+    *ret = place.scaling_group;
+    return 0;
+}
+
+static int load(struct preview *p, struct err *e)
+{
+    struct arena *a = p->c->arena;
+    const Berth__V1__PreviewAllocationRequest *q = p->q;
+    struct snapshot_query query = {.scaling_group = q->scaling_group};
+    struct snapshot_spec_owners owners;
+    struct snapshot_builder *b = builder_create(a);
+    struct uuid session_group;
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    if (txn_begin(p->c->pg, TXN_READ_SNAPSHOT, &t, e) < 0)
+        return -1;
+    if (p->stored && find_group(p, t, &query.scaling_group, e) < 0)
+        return -1;
+    if (!p->stored)
+        described_owners(q->spec, &session_group, &query);
+    if (snapshot_load(t, &query, b, &owners, e) < 0 || txn_commit(&t, e) < 0)
+        return -1;
+    if ((!p->stored && described_session(b, q->spec, &owners, &p->id, a, e) < 0) ||
+        described_without_agents(b, q->without_agents, q->n_without_agents, a, e) < 0 ||
+        described_extra_agents(b, q->extra_agents, q->n_extra_agents, a, e) < 0)
+        return -1;
+    p->snapshot = builder_finish(b);
+    return 0;
+}
+
+static int explain(struct preview *p, struct err *e)
+{
+    struct arena *a = p->c->arena;
+    struct policy *policy;
+    const struct explain_request q = {
+        .session = snapshot_find_session(p->snapshot, &p->id),
+        .after_queue = p->q->after_queue,
+        .agents = wants_agents(p->q),
+        .ignore_validators = (const char *const *)p->q->ignore_validators,
+        .n_ignore_validators = (uint32_t)p->q->n_ignore_validators,
+    };
+    if (q.session == NONE) {
+        err_set(e, ERR_CONFLICT, "SESSION_MOVED",
+                "the session is PENDING, but not in the queue of its scaling group");
+        return err_retry(e, 1000);
+    }
+    if (round_service_policy(p->c->app->rounds, p->snapshot, a, &policy, e) < 0)
+        return -1;
+    return round_explain(p->snapshot, policy, &q, a, &p->x, e);
+}
+
+static int check_ignored(const struct preview *p, struct err *e)
+{
+    for (size_t i = 0; i < p->q->n_ignore_validators; i++) {
+        const char *name = p->q->ignore_validators[i];
+        uint32_t v = 0;
+        while (v < p->x->n_validators && strcmp(p->x->validators[v], name) != 0)
+            v++;
+        if (v == p->x->n_validators)
+            return err_field(e, arena_printf(p->c->arena, "ignore_validators[%zu]", i),
+                             "there is no validator \"%s\"", name);
+    }
+    return 0;
+}
+
+static Berth__V1__AgentVerdict *agent_message(const struct preview *p, const struct agent_row *row)
+{
+    struct arena *a = p->c->arena;
+    const struct snapshot *s = p->snapshot;
+    Berth__V1__AgentVerdict *m = message_new(a, Berth__V1__AgentVerdict, berth__v1__agent_verdict);
+    m->agent_id = convert_text(s->agents[row->agent].id);
+    m->fits = row->fits;
+    m->causes = convert_causes(s, row->causes, row->n_causes, a, &m->n_causes);
+    m->remaining = convert_slots(s, row->remaining, snapshot_row(s, s->agent_capacity, row->agent),
+                                 a, &m->n_remaining);
+    return m;
+}
+
+static void count_causes(const struct preview *p, Berth__V1__PreviewAllocationResponse *m)
+{
+    struct arena *a = p->c->arena;
+    m->agents_by_cause = arena_new(a, Berth__V1__CauseCount *, N_CAUSE_KINDS);
+    for (unsigned kind = CAUSE_NONE + 1; kind < N_CAUSE_KINDS; kind++) {
+        if (p->x->by_cause[kind] == 0)
+            continue;
+        Berth__V1__CauseCount *count =
+            message_new(a, Berth__V1__CauseCount, berth__v1__cause_count);
+        count->kind = (Berth__V1__CauseKind)kind;
+        count->count = p->x->by_cause[kind];
+        m->agents_by_cause[m->n_agents_by_cause++] = count;
+    }
+}
+
+/* The first row after the agent that ended the page before. Rows are by id. */
+static uint32_t first_row(const struct preview *p, const struct page_token *token)
+{
+    uint32_t i = 0;
+    if (token->n_keys > 0)
+        while (i < p->x->n_agents &&
+               strcmp(p->snapshot->agents[p->x->agents[i].agent].id, token->keys[0]) <= 0)
+            i++;
+    return i;
+}
+
+static void page_of_agents(const struct preview *p, uint64_t scope, const struct page_token *token,
+                           Berth__V1__PreviewAllocationResponse *m)
+{
+    struct arena *a = p->c->arena;
+    uint32_t size = p->q->page_size > 0 ? p->q->page_size : PAGE_SIZE_DEFAULT;
+    uint32_t from = first_row(p, token);
+    uint32_t n = p->x->n_agents - from < size ? p->x->n_agents - from : size;
+    m->agents = arena_new(a, Berth__V1__AgentVerdict *, n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        m->agents[i] = agent_message(p, &p->x->agents[from + i]);
+    m->n_agents = n;
+    if (from + n < p->x->n_agents) {
+        const char *last = m->agents[n - 1]->agent_id;
+        const struct page_token next = {.position = from + n, .keys = &last, .n_keys = 1};
+        m->next_page_token = page_token_encode(scope, &next, a);
+    }
+    count_causes(p, m);
+}
+
+static Berth__V1__PreviewAllocationResponse *answer(const struct preview *p, uint64_t scope,
+                                                    const struct page_token *token)
+{
+    struct arena *a = p->c->arena;
+    const struct decision *d = &p->x->decision;
+    Berth__V1__PreviewAllocationResponse *m = message_new(a, Berth__V1__PreviewAllocationResponse,
+                                                          berth__v1__preview_allocation_response);
+    m->verdict = (Berth__V1__PreviewVerdict)p->x->verdict;
+    if (p->x->verdict == VERDICT_FITS)
+        m->allocations = convert_placements(p->snapshot, p->x->placements + d->first_placement,
+                                            d->n_placements, p->stored, a, &m->n_allocations);
+    m->causes = convert_causes(p->snapshot, d->causes, d->n_causes, a, &m->n_causes);
+    if (p->stored && p->x->queue_position != NONE)
+        m->queue_position = p->x->queue_position + 1;
+    m->snapshot_time = convert_time(p->snapshot->observed_at, a);
+    if (wants_agents(p->q))
+        page_of_agents(p, scope, token, m);
+    return m;
+}
+
+_Static_assert((int)VERDICT_EXPIRED == (int)BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_EXPIRED,
+               "verdicts have the numbers of the contract");
+
+static int check(const Berth__V1__PreviewAllocationRequest *q, struct err *e)
+{
+    if (q->target_case == BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET__NOT_SET)
+        return err_field(e, "session_id", "say what to preview: session_id or spec");
+    if (q->target_case == BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SPEC &&
+        q->scaling_group[0] == '\0')
+        return err_field(e, "scaling_group", "scaling_group is required with spec");
+    if (q->page_token[0] != '\0' && !wants_agents(q))
+        return err_field(e, "page_token", "only the AGENTS view has pages");
+    return 0;
+}
+
+int rpc_preview_allocation(struct rpc_context *c, const void *request, void **response,
+                           struct err *e)
+{
+    struct preview p = {.c = c, .q = request};
+    struct page_token token;
+    Berth__V1__PreviewAllocationRequest scoped = *p.q;
+    scoped.page_size = 0;
+    scoped.page_token = convert_text("");
+    uint64_t scope = page_scope(&scoped.base, c->arena);
+    p.stored = p.q->target_case == BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
+    if (check(p.q, e) < 0 || page_token_decode(p.q->page_token, scope, c->arena, &token, e) < 0 ||
+        load(&p, e) < 0 || explain(&p, e) < 0 || check_ignored(&p, e) < 0)
+        return -1;
+    *response = answer(&p, scope, &token);
+    return 0;
+}
