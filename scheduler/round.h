@@ -20,6 +20,8 @@ struct round_hooks {
 
 struct round_limits {
     uint32_t max_sessions; /* offer at most that many; 0: all */
+    bool plain_scan;       /* look at every agent for every session: the yardstick of tests and
+                              benches; the plan is the same */
 };
 
 /* Runs steps 3 to 8. Returns -1 only when a plugin misbehaves (offers a session twice, unknown
@@ -48,9 +50,11 @@ enum verdict {
 
 struct explain_request {
     uint32_t session; /* index in the snapshot (a spec was added as one) */
+    bool is_spec;     /* it was: it stands in no queue */
     bool after_queue; /* false: now, alone; true: after everything ahead of it was placed */
     bool agents;      /* fill the rows for every agent */
-    const char *const *ignore_validators;
+    const char *const *ignore_validators; /* for this session, not for those ahead of it; an unknown
+                                             name is ERR_INVALID, field "ignore_validators" */
     uint32_t n_ignore_validators;
 };
 

@@ -1,0 +1,53 @@
+/* book.c - what is left on every agent. */
+#include "scheduler/book.h"
+
+#include "scheduler/fit_index.h"
+
+static int64_t at_least_zero(int64_t amount)
+{
+    return amount > 0 ? amount : 0;
+}
+
+struct book *book_create(const struct snapshot *s, const struct policy *p, bool empty,
+                         struct arena *a)
+{
+    struct book *b = arena_new(a, struct book, 1);
+    size_t n = (size_t)s->n_agents * s->n_slots;
+    b->remaining = arena_new(a, int64_t, n);
+    b->containers = arena_new(a, int32_t, s->n_agents);
+    for (size_t i = 0; i < n; i++)
+        b->remaining[i] = at_least_zero(empty ? s->agent_capacity[i]
+                                              : amount_sub(s->agent_capacity[i], s->agent_held[i]));
+    for (uint32_t i = 0; i < s->n_agents && !empty; i++)
+        b->containers[i] = s->agents[i].containers;
+    members_init(&b->members, s, !empty, a);
+    b->room = (struct room){.snapshot = s,
+                            .remaining = b->remaining,
+                            .containers = b->containers,
+                            .max_containers = p->max_containers,
+                            .empty = empty};
+    return b;
+}
+
+/* Full: let every index catch up, then begin anew. */
+static void log_clear(struct book *b)
+{
+    for (uint32_t i = 0; i < BOOK_MAX_INDEXES; i++)
+        if (b->indexes[i] != NULL)
+            fit_index_restart(b->indexes[i], b);
+    b->n_log = 0;
+}
+
+void book_hold(struct book *b, uint32_t agent, const struct demand *d, int delta)
+{
+    int64_t *row = b->remaining + (size_t)agent * b->room.snapshot->n_slots;
+    for (uint32_t i = 0; i < d->slots->n; i++) {
+        uint32_t slot = d->slots->asked[i];
+        row[slot] = delta > 0 ? amount_sub(row[slot], d->request[slot])
+                              : amount_add(row[slot], d->request[slot]);
+    }
+    b->containers[agent] += delta * d->containers;
+    if (b->n_log == BOOK_LOG)
+        log_clear(b);
+    b->log[b->n_log++] = agent;
+}

@@ -1,0 +1,32 @@
+/* book.h - what is left on every agent, as one line of thought in a round sees it.
+ *
+ * A round keeps two: the real one, and an empty one that answers "could it ever be placed?". What
+ * is held can be given back exactly. A log of touched agents keeps the candidate indexes current.
+ */
+#ifndef BERTH_SCHEDULER_BOOK_H
+#define BERTH_SCHEDULER_BOOK_H
+
+#include "scheduler/members.h"
+#include "scheduler/shape.h"
+
+struct fit_index;
+
+enum { BOOK_MAX_INDEXES = 64, BOOK_LOG = 1024 };
+
+struct book {
+    struct room room; /* what plugins see: points at the arrays below */
+    int64_t *remaining;
+    int32_t *containers;
+    struct members members;
+    struct fit_index *indexes[BOOK_MAX_INDEXES]; /* by track; NULL: not built */
+    uint32_t uses[BOOK_MAX_INDEXES];             /* by track: questions so far */
+    uint32_t log[BOOK_LOG];                      /* agents touched, oldest first */
+    uint32_t n_log;
+};
+
+struct book *book_create(const struct snapshot *s, const struct policy *p, bool empty,
+                         struct arena *a);
+/* delta 1: hold the demand on the agent; -1: give it back. */
+void book_hold(struct book *b, uint32_t agent, const struct demand *d, int delta);
+
+#endif

@@ -1,0 +1,186 @@
+/* explain.c - previews: what the next round would do with one session, and why, agent by agent. The
+ * rules are those of the round, asked through the same code. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "scheduler/cause.h"
+#include "scheduler/engine.h"
+#include "scheduler/queue.h"
+#include "scheduler/round.h"
+
+static const enum verdict verdicts[N_OUTCOMES] = {
+    [OUTCOME_SCHEDULED] = VERDICT_FITS,    [OUTCOME_WAITING] = VERDICT_WAITS,
+    [OUTCOME_BLOCKED] = VERDICT_BLOCKED,   [OUTCOME_INFEASIBLE] = VERDICT_INFEASIBLE,
+    [OUTCOME_INVALID] = VERDICT_INVALID,   [OUTCOME_EXPIRED] = VERDICT_EXPIRED,
+    [OUTCOME_CANCELLED] = VERDICT_BLOCKED, [OUTCOME_SKIPPED] = VERDICT_WAITS,
+};
+
+/* --- agent rows --- */
+
+static struct cause unavailable_cause(const struct agent *agent, struct arena *a)
+{
+    const char *why = agent->bad_data != NULL ? agent->bad_data
+                      : !agent->alive         ? arena_printf(a, "%s is not alive.", agent->id)
+                                      : arena_printf(a, "%s is not schedulable.", agent->id);
+    return (struct cause){.kind = CAUSE_AGENT_UNAVAILABLE,
+                          .plugin = "agents",
+                          .subject = agent->id,
+                          .message = why,
+                          .retryable = true};
+}
+
+/* Every filter is asked about every agent, whatever the others said. r NULL: nothing to ask. */
+static void fill_row(const struct engine *g, const struct requirement *r, uint32_t agent,
+                     const int64_t *remaining, struct agent_row *row,
+                     uint32_t by_cause[N_CAUSE_KINDS])
+{
+    const struct room *m = &g->placer.real->room;
+    const struct chosen_list *filters = &g->policy->filters;
+    struct entrants who = {.agents = &agent, .n = 1, .whole = false};
+    struct cause_list l = {.arena = g->arena};
+    bool counted[N_CAUSE_KINDS] = {false};
+    uint32_t about = NONE;
+    if (!agent_is_candidate(&g->snapshot->agents[agent]))
+        *cause_add(&l, CAUSE_NONE, NULL, "%s", "") =
+            unavailable_cause(&g->snapshot->agents[agent], g->arena);
+    for (uint32_t i = 0; r != NULL && i < filters->n; i++) {
+        const struct chosen *f = &filters->items[i];
+        if (filter_applies(f, m, r) && !f->plugin->filter.keep(m, r, f->options, agent))
+            *cause_add(&l, CAUSE_NONE, NULL, "%s", "") =
+                filter_cause(f, m, r, &who, g->arena, &about);
+    }
+    *row = (struct agent_row){.agent = agent,
+                              .fits = r != NULL && l.n == 0,
+                              .causes = l.items,
+                              .n_causes = (uint32_t)l.n,
+                              .remaining = snapshot_row(g->snapshot, remaining, agent)};
+    for (size_t i = 0; i < l.n; i++)
+        if (!counted[l.items[i].kind]) {
+            counted[l.items[i].kind] = true;
+            by_cause[l.items[i].kind]++;
+        }
+}
+
+static void fill_rows(struct engine *g, uint32_t session, struct explanation *x)
+{
+    const struct snapshot *s = g->snapshot;
+    const struct shape *h = shapes_of(g->placer.shapes, session);
+    struct requirement r;
+    const int64_t *remaining = arena_memdup(g->arena, g->placer.real->remaining,
+                                            (size_t)s->n_agents * s->n_slots * sizeof(*remaining));
+    bool can_ask = h->fault == SHAPE_FINE && s->sessions[session].bad_data == NULL;
+    if (can_ask)
+        placer_requirement(&g->placer, session, placer_first_failure(&g->placer, session), &r);
+    x->n_agents = s->n_agents;
+    x->agents = arena_new(g->arena, struct agent_row, s->n_agents);
+    for (uint32_t i = 0; i < s->n_agents; i++)
+        fill_row(g, can_ask ? &r : NULL, i, remaining, &x->agents[i], x->by_cause);
+    if (can_ask)
+        placer_requirement_done(&g->placer, session);
+}
+
+/* --- the decision --- */
+
+struct preview {
+    const struct explain_request *request;
+    uint64_t ignored; /* validators that do not run for the session of the preview */
+    struct explanation *explanation;
+};
+
+static void explain_now(struct engine *g, const struct preview *v)
+{
+    const struct explain_request *q = v->request;
+    struct explanation *x = v->explanation;
+    if (q->agents)
+        fill_rows(g, q->session, x);
+    g->ignored = v->ignored;
+    if (!engine_exclude(g, q->session, &x->decision))
+        engine_decide(g, q->session, &x->decision, x->placements);
+}
+
+/* Places what the round would place before it, then the session. */
+static int explain_after_queue(struct engine *g, const struct preview *v, struct err *e)
+{
+    const struct explain_request *q = v->request;
+    struct explanation *x = v->explanation;
+    struct queue *queue = queue_create(&g->ledger.view, g->policy, false, g->arena);
+    struct placement *scratch = arena_new(g->arena, struct placement, g->snapshot->n_kernels);
+    for (;;) {
+        uint32_t session = NONE;
+        struct decision d;
+        if (queue_next(queue, &session, e) < 0)
+            return -1;
+        if (session == q->session) {
+            explain_now(g, v);
+            return 0;
+        }
+        if (session == NONE)
+            break;
+        engine_decide(g, session, &d, scratch);
+        if (d.outcome == OUTCOME_SCHEDULED)
+            queue_placed(queue, session);
+        if (d.outcome == OUTCOME_WAITING && g->policy->queue_policy == QUEUE_STOP_AT_FIRST)
+            queue_end(queue, QUEUE_END_WAITING);
+    }
+    if (q->agents)
+        fill_rows(g, q->session, x);
+    x->decision = (struct decision){.session = q->session,
+                                    .outcome = OUTCOME_SKIPPED,
+                                    .causes = queue_skip_cause(queue, q->session),
+                                    .n_causes = 1};
+    return 0;
+}
+
+static int read_ignored(const struct engine *g, const struct explain_request *q,
+                        uint64_t *ret_ignored, struct err *e)
+{
+    *ret_ignored = 0;
+    for (uint32_t i = 0; i < q->n_ignore_validators; i++) {
+        uint32_t k = 0;
+        while (k < g->policy->validators.n &&
+               strcmp(g->policy->validator_names[k], q->ignore_validators[i]) != 0)
+            k++;
+        if (k == g->policy->validators.n)
+            return err_field(e, "ignore_validators", "There is no validator \"%.64s\".",
+                             q->ignore_validators[i]);
+        *ret_ignored |= UINT64_C(1) << k;
+    }
+    return 0;
+}
+
+static int queue_position(const struct engine *g, const struct explain_request *q,
+                          struct explanation *x, struct err *e)
+{
+    uint32_t *order = NULL;
+    x->queue_position = NONE;
+    if (q->is_spec || g->ledger.expired[q->session])
+        return 0;
+    if (round_order(g->snapshot, g->policy, g->arena, &order, e) < 0)
+        return -1;
+    x->queue_position = 0;
+    while (order[x->queue_position] != q->session)
+        x->queue_position++;
+    return 0;
+}
+
+int round_explain(const struct snapshot *s, const struct policy *p, const struct explain_request *q,
+                  struct arena *a, struct explanation **ret, struct err *e)
+{
+    struct engine *g = arena_new(a, struct engine, 1);
+    struct explanation *x = arena_new(a, struct explanation, 1);
+    engine_init(g, s, p, false, a);
+    x->placements = arena_new(a, struct placement, s->sessions[q->session].n_kernels);
+    x->validators = p->validator_names;
+    x->n_validators = p->validators.n;
+    struct preview v = {.request = q, .explanation = x};
+    bool excluded = engine_exclude(g, q->session, &x->decision);
+    if (read_ignored(g, q, &v.ignored, e) < 0 || queue_position(g, q, x, e) < 0)
+        return -1;
+    if (excluded || !q->after_queue)
+        explain_now(g, &v);
+    else if (explain_after_queue(g, &v, e) < 0)
+        return -1;
+    x->verdict = verdicts[x->decision.outcome];
+    *ret = x;
+    return 0;
+}

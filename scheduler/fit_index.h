@@ -1,0 +1,34 @@
+/* fit_index.h - finds the agent a scan would choose without looking at every agent.
+ *
+ * A tournament tree over the candidate agents of one architecture, in id order, for one set of
+ * asked slots. Each node has the largest remaining amount of each asked slot below it (what asks
+ * for more cannot fit there) and the agent below it that the selector likes best, fitting or not. A
+ * question descends only where something may fit and may be better than the best found: exact, by
+ * the bounds. A touched agent costs one path to the root.
+ *
+ * Works for selectors of scope SELECT_BY_SLOTS and SELECT_IN_TURN, where no order applies. */
+#ifndef BERTH_SCHEDULER_FIT_INDEX_H
+#define BERTH_SCHEDULER_FIT_INDEX_H
+
+#include "scheduler/book.h"
+
+struct fit_index;
+
+/* Whether all filters keep this agent. */
+struct acceptance {
+    bool (*accept)(const void *ctx, uint32_t agent);
+    const void *ctx;
+};
+
+/* `like` is any requirement of the track; of it only arch and slots matter. */
+struct fit_index *fit_index_create(const struct book *b, const struct chosen *selector,
+                                   const struct requirement *like, struct arena *a);
+
+/* The agent, or NONE. Brings the index up to date with the book first. */
+uint32_t fit_index_choose(struct fit_index *x, const struct book *b, const struct requirement *r,
+                          const struct acceptance *filters);
+
+/* The book's log is about to begin anew. */
+void fit_index_restart(struct fit_index *x, const struct book *b);
+
+#endif

@@ -1,0 +1,18 @@
+/* ledger.h - who was given what so far in this round: the numbers behind struct round_view. */
+#ifndef BERTH_SCHEDULER_LEDGER_H
+#define BERTH_SCHEDULER_LEDGER_H
+
+#include "scheduler/shape.h"
+
+struct ledger {
+    struct round_view view; /* points at the arrays below */
+    bool *expired;
+    int64_t *owner_placed, *owner_placed_sessions, *owner_placed_sftp;
+};
+
+/* Step 3 included: view.expired is filled. */
+void ledger_init(struct ledger *l, const struct snapshot *s, struct arena *a);
+/* Step 8: a session of this shape was placed. */
+void ledger_fold(struct ledger *l, uint32_t session, const struct shape *h);
+
+#endif

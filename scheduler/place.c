@@ -1,0 +1,325 @@
+/* place.c - step 7: attempts, holds and what is remembered of failures. */
+#include "scheduler/place.h"
+
+#include <string.h>
+
+#include "scheduler/cause.h"
+#include "scheduler/fit_index.h"
+
+enum { BUILD_INDEX_AT = 3 }; /* questions of a track before an index pays */
+
+/* The index of the first agent whose id is greater. */
+static uint32_t turn_after(const struct snapshot *s, const char *id)
+{
+    uint32_t low = 0, high = s->n_agents;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (strcmp(s->agents[middle].id, id) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void placer_init(struct placer *p, const struct snapshot *s, const struct policy *policy,
+                 bool plain_scan, struct arena *a)
+{
+    *p = (struct placer){.snapshot = s,
+                         .policy = policy,
+                         .arena = a,
+                         .shapes = shapes_create(s, policy, a),
+                         .real = book_create(s, policy, false, a),
+                         .cursors = arena_new(a, struct cursor, s->n_archs),
+                         .designated = arena_new(a, bool, s->n_agents),
+                         .plain_scan = plain_scan,
+                         .touched = arena_new(a, uint64_t, s->n_agents),
+                         .own = arena_new(a, uint32_t, s->n_agents)};
+    scan_init(&p->scan, s, policy, a);
+    for (uint32_t i = 0; i < s->n_rr_cursors; i++) {
+        const char *id = s->rr_cursors[i].agent_id;
+        p->cursors[s->rr_cursors[i].arch] =
+            (struct cursor){.agent_id = id, .turn = turn_after(s, id)};
+    }
+}
+
+/* --- one requirement --- */
+
+static void session_enter(struct placer *p, struct book *b, const struct shape *h)
+{
+    for (uint32_t i = 0; i < h->n_designated; i++)
+        p->designated[h->designated[i]] = true;
+    if (h->group != NONE)
+        members_enter(&b->members, h->group);
+}
+
+static void session_leave(struct placer *p, const struct shape *h)
+{
+    for (uint32_t i = 0; i < h->n_designated; i++)
+        p->designated[h->designated[i]] = false;
+}
+
+static void requirement_fill(const struct placer *p, const struct book *b, uint32_t session,
+                             const struct shape *h, uint32_t i, struct requirement *ret)
+{
+    const struct session *x = &p->snapshot->sessions[session];
+    const struct demand *d = h->demands[i];
+    *ret = (struct requirement){
+        .session = session,
+        .first_kernel = x->first_kernel + (h->multi_node ? i : 0),
+        .n_kernels = h->multi_node ? 1 : x->n_kernels,
+        .arch = d->arch,
+        .containers = d->containers,
+        .request = d->request,
+        .asked = d->slots->asked,
+        .priority = d->slots->priority,
+        .n_asked = d->slots->n,
+        .designated = h->n_designated_stored > 0 ? p->designated : NULL,
+        .designated_strict = h->designated_strict,
+        .group = h->group != NONE ? &p->snapshot->session_groups[h->group] : NULL,
+        .members = h->group != NONE ? b->members.count : NULL,
+        .n_holders = b->members.n_holders,
+        .turn = p->cursors[d->arch].turn,
+    };
+}
+
+struct question { /* what the index asks back */
+    const struct policy *policy;
+    const struct room *room;
+    const struct requirement *requirement;
+    uint64_t applying; /* bit i: filter i applies */
+};
+
+static bool question_accept(const void *ctx, uint32_t agent)
+{
+    const struct question *q = ctx;
+    for (uint64_t left = q->applying; left != 0; left &= left - 1) {
+        const struct chosen *f = &q->policy->filters.items[__builtin_ctzll(left)];
+        if (!f->plugin->filter.keep(q->room, q->requirement, f->options, agent))
+            return false;
+    }
+    return true;
+}
+
+/* false: a scan is the better way, or the only one. */
+static bool question_init(struct question *q, const struct placer *p, const struct book *b,
+                          const struct requirement *r)
+{
+    const struct policy *c = p->policy;
+    if (p->plain_scan || c->selector.plugin->selector.scope == SELECT_BY_ANYTHING)
+        return false;
+    for (uint32_t i = 0; i < c->orders.n; i++)
+        if (order_applies(&c->orders.items[i], &b->room, r))
+            return false;
+    *q = (struct question){.policy = c, .room = &b->room, .requirement = r};
+    for (uint32_t i = 0; i < c->filters.n; i++) {
+        if (!filter_applies(&c->filters.items[i], &b->room, r))
+            continue;
+        if (c->filters.items[i].plugin->filter.selective)
+            return false;
+        q->applying |= UINT64_C(1) << i;
+    }
+    return true;
+}
+
+static struct fit_index *index_of(struct placer *p, struct book *b, const struct requirement *r,
+                                  const struct demand *d)
+{
+    if (d->track >= BOOK_MAX_INDEXES)
+        return NULL;
+    if (b->indexes[d->track] == NULL && ++b->uses[d->track] >= BUILD_INDEX_AT)
+        b->indexes[d->track] = fit_index_create(b, &p->policy->selector, r, p->arena);
+    return b->indexes[d->track];
+}
+
+static uint32_t choose(struct placer *p, struct book *b, const struct requirement *r,
+                       const struct demand *d)
+{
+    struct question q;
+    if (!question_init(&q, p, b, r))
+        return scan_choose(&p->scan, &b->room, r, NULL);
+    struct fit_index *x = index_of(p, b, r, d);
+    if (x == NULL)
+        return scan_choose(&p->scan, &b->room, r, NULL);
+    struct acceptance filters = {.accept = question_accept, .ctx = &q};
+    return fit_index_choose(x, b, r, &filters);
+}
+
+/* --- attempts --- */
+
+static void step_hold(struct placer *p, struct book *b, const struct shape *h, uint32_t i,
+                      uint32_t agent)
+{
+    const struct demand *d = h->demands[i];
+    struct step *step = &p->steps[i];
+    *step = (struct step){.agent = agent, .cursor_before = p->cursors[d->arch]};
+    if (agent == NONE)
+        return;
+    book_hold(b, agent, d, 1);
+    if (p->policy->selector.plugin->selector.scope == SELECT_IN_TURN)
+        p->cursors[d->arch] =
+            (struct cursor){.agent_id = p->snapshot->agents[agent].id, .turn = agent + 1};
+    if (h->group != NONE && p->own[agent] != p->serial) {
+        members_add(&b->members, agent, 1);
+        step->counted = true;
+    }
+    p->own[agent] = p->serial;
+}
+
+uint32_t placer_attempt(struct placer *p, struct book *b, uint32_t session, const struct shape *h,
+                        struct report *report)
+{
+    uint32_t failed = 0;
+    p->serial++;
+    p->steps = arena_grow(p->arena, p->steps, &p->steps_cap, h->n_demands, sizeof(*p->steps));
+    session_enter(p, b, h);
+    for (uint32_t i = 0; i < h->n_demands; i++) {
+        struct requirement r;
+        requirement_fill(p, b, session, h, i, &r);
+        uint32_t agent = NONE;
+        if (failed == 0 || report != NULL)
+            agent = choose(p, b, &r, h->demands[i]);
+        failed += agent == NONE;
+        step_hold(p, b, h, i, agent);
+        if (report == NULL)
+            continue;
+        if (agent != NONE)
+            report->last = NULL;
+        else if (report->last != h->demands[i])
+            placer_cause(p, b, &r, report);
+        if (agent == NONE)
+            report->last = h->demands[i];
+    }
+    session_leave(p, h);
+    return failed;
+}
+
+void placer_undo(struct placer *p, struct book *b, const struct shape *h)
+{
+    for (uint32_t i = h->n_demands; i-- > 0;) {
+        const struct step *step = &p->steps[i];
+        if (step->agent == NONE)
+            continue;
+        book_hold(b, step->agent, h->demands[i], -1);
+        if (step->counted)
+            members_add(&b->members, step->agent, -1);
+        p->cursors[h->demands[i]->arch] = step->cursor_before;
+    }
+}
+
+/* --- what is remembered --- */
+
+/* Whether the outcome hangs on the round-robin cursors: then "never" may change its mind. */
+static bool hangs_on_cursors(const struct placer *p, const struct shape *h)
+{
+    return h->n_demands > 1 && p->policy->selector.plugin->selector.scope == SELECT_IN_TURN;
+}
+
+static bool fits_never(struct placer *p, uint32_t session, struct shape *h)
+{
+    struct shape_memory *memory = &h->memory;
+    if (memory->never != NEVER_UNTESTED && !hangs_on_cursors(p, h))
+        return memory->never == NEVER_YES;
+    if (p->empty == NULL)
+        p->empty = book_create(p->snapshot, p->policy, true, p->arena);
+    uint32_t failed = placer_attempt(p, p->empty, session, h, NULL);
+    placer_undo(p, p->empty, h);
+    memory->never = failed > 0 ? NEVER_YES : NEVER_NO;
+    if (failed > 0)
+        placer_why(p, p->empty, session, h, &memory->causes, &memory->n_causes, &memory->anchor);
+    return failed > 0;
+}
+
+/* Room only shrinks in a round: whoever had no place for one such requirement has none later. The
+ * causes stand, too, as long as the agent they speak of is untouched, for the others only got
+ * worse. */
+static bool failure_stands(const struct placer *p, const struct shape *h)
+{
+    const struct shape_memory *memory = &h->memory;
+    if (memory->failed_at == 0)
+        return false;
+    if (memory->failed_at == p->commits + 1)
+        return true;
+    return memory->dead && memory->anchor != NONE && p->touched[memory->anchor] < memory->failed_at;
+}
+
+static enum outcome fail(struct placer *p, uint32_t session, struct shape *h)
+{
+    struct shape_memory *memory = &h->memory;
+    bool simple = h->n_demands == 1 && p->policy->only_builtin_filters;
+    if (fits_never(p, session, h)) {
+        memory->dead = simple;
+        return OUTCOME_INFEASIBLE;
+    }
+    if (!failure_stands(p, h))
+        placer_why(p, p->real, session, h, &memory->causes, &memory->n_causes, &memory->anchor);
+    memory->failed_at = p->commits + 1;
+    memory->dead = simple && h->group == NONE;
+    return OUTCOME_WAITING;
+}
+
+static void commit(struct placer *p, uint32_t session, const struct shape *h,
+                   struct placement *ret_placements)
+{
+    const struct session *x = &p->snapshot->sessions[session];
+    p->commits++;
+    for (uint32_t k = 0; k < x->n_kernels; k++) {
+        uint32_t agent = p->steps[h->multi_node ? k : 0].agent;
+        ret_placements[k] = (struct placement){.kernel = x->first_kernel + k, .agent = agent};
+        p->touched[agent] = p->commits;
+    }
+}
+
+enum outcome placer_place(struct placer *p, uint32_t session, struct placement *ret_placements,
+                          const struct cause **ret_causes, uint32_t *ret_n_causes)
+{
+    struct shape *h = shapes_of(p->shapes, session);
+    *ret_n_causes = 1;
+    if (h->fault != SHAPE_FINE) {
+        *ret_causes = placer_fault(p->snapshot, session, h->fault, p->arena);
+        return OUTCOME_INVALID;
+    }
+    if (p->scan.n_candidates == 0) {
+        *ret_causes = cause_single(p->arena, CAUSE_NO_AGENTS, "agents", true,
+                                   "No agent of this group is alive and schedulable.");
+        return OUTCOME_WAITING;
+    }
+    bool known = h->memory.dead || failure_stands(p, h);
+    if (!known && placer_attempt(p, p->real, session, h, NULL) == 0) {
+        commit(p, session, h, ret_placements);
+        *ret_causes = NULL;
+        *ret_n_causes = 0;
+        return OUTCOME_SCHEDULED;
+    }
+    if (!known)
+        placer_undo(p, p->real, h);
+    enum outcome outcome = fail(p, session, h);
+    *ret_causes = h->memory.causes;
+    *ret_n_causes = h->memory.n_causes;
+    return outcome;
+}
+
+/* --- previews --- */
+
+void placer_requirement(struct placer *p, uint32_t session, uint32_t i, struct requirement *ret)
+{
+    const struct shape *h = shapes_of(p->shapes, session);
+    session_enter(p, p->real, h);
+    requirement_fill(p, p->real, session, h, i, ret);
+}
+
+void placer_requirement_done(struct placer *p, uint32_t session)
+{
+    session_leave(p, shapes_of(p->shapes, session));
+}
+
+uint32_t placer_first_failure(struct placer *p, uint32_t session)
+{
+    const struct shape *h = shapes_of(p->shapes, session);
+    uint32_t first = 0;
+    if (placer_attempt(p, p->real, session, h, NULL) > 0)
+        while (p->steps[first].agent != NONE)
+            first++;
+    placer_undo(p, p->real, h);
+    return first;
+}

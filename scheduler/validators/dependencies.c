@@ -1,0 +1,53 @@
+/* dependencies.c - rule 2: every session it depends on is TERMINATED with result SUCCESS.
+ *
+ * Two causes: what it still waits for, and those that ended otherwise: because of them it will
+ * never run. The sentences list at most 20. */
+#include "scheduler/cause.h"
+#include "scheduler/limits.h"
+
+enum { MAX_LISTED = 20 };
+
+/* The dependencies in a state of the set, as one cause; their number. */
+static uint32_t list(const struct check *c, unsigned states, enum cause_kind kind,
+                     const char *sentence, struct cause_list *causes)
+{
+    const struct session *x = check_session(c);
+    struct text t = {.arena = causes->arena};
+    const struct dependency *first = NULL;
+    char id[UUID_TEXT];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < x->n_dependencies; i++) {
+        const struct dependency *d = &c->round->snapshot->dependencies[x->first_dependency + i];
+        if ((states & 1u << d->state) == 0)
+            continue;
+        first = first != NULL ? first : d;
+        if (n++ < MAX_LISTED)
+            text_add(&t, "%s%s (%s)", n > 1 ? ", " : "", d->name != NULL ? d->name : "-",
+                     uuid_format(&d->id, id));
+    }
+    if (n == 0)
+        return 0;
+    if (n > MAX_LISTED)
+        text_add(&t, ", and %u more", n - MAX_LISTED);
+    (void)cause_add(causes, kind, arena_strdup(causes->arena, uuid_format(&first->id, id)),
+                    "%s (%s)", sentence, text_end(&t));
+    return n;
+}
+
+static enum check_result check(const struct check *c, struct cause_list *causes)
+{
+    size_t before = causes->n;
+    uint32_t unmet = list(c, 1u << DEPENDENCY_WAITING | 1u << DEPENDENCY_FAILED, CAUSE_DEPENDENCY,
+                          "Waiting dependency sessions to finish as success.", causes);
+    if (unmet == 0)
+        return CHECK_PASSED;
+    uint32_t failed = list(c, 1u << DEPENDENCY_FAILED, CAUSE_DEPENDENCY_FAILED,
+                           "Dependency sessions did not finish as success.", causes);
+    causes->items[before].retryable = failed < unmet;
+    if (failed > 0)
+        causes->items[before + 1].retryable = false;
+    return CHECK_REJECTED;
+}
+
+VALIDATOR(dependencies, "dependencies", "the sessions it depends on have finished as success", NULL,
+          .check = check);
