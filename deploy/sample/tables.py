@@ -163,15 +163,15 @@ def session_groups(cluster: Cluster) -> Iterator[Row]:
 
 
 def status_history(session: Session) -> dict[str, str]:
-    history = {"PENDING": session.created_at.isoformat()}
+    stamps = {"PENDING": session.created_at.isoformat()}
     if session.started_at is None:
-        return history
+        return stamps
     for status, seconds in STEPS["SCHEDULED" if session.status == "SCHEDULED" else "RUNNING"]:
-        history[status] = (session.started_at + timedelta(seconds=seconds)).isoformat()
+        stamps[status] = (session.started_at + timedelta(seconds=seconds)).isoformat()
     if session.ended_at is not None:
-        history["TERMINATING"] = (session.ended_at - timedelta(seconds=5)).isoformat()
-        history["TERMINATED"] = session.ended_at.isoformat()
-    return history
+        stamps["TERMINATING"] = (session.ended_at - timedelta(seconds=5)).isoformat()
+        stamps["TERMINATED"] = session.ended_at.isoformat()
+    return stamps
 
 
 def running_since(session: Session) -> datetime | None:

@@ -205,7 +205,7 @@ def check_drain(world: World) -> None:
         "the watcher is told that the replica goes away",
     )
     world.start_server().await_health("SERVING")
-    seen, cursor = watcher.cursors[-1]
+    cursor = watcher.cursors[-1][1]
     rest = Watcher(world, resume_cursor=cursor)
     schedule(world, "lab")
     rest.await_events(1)

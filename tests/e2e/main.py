@@ -7,6 +7,7 @@ import importlib
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import check
@@ -32,7 +33,7 @@ def main() -> int:
     try:
         for name in options.only:
             world.begin(f"e2e_{name}")
-            check.run(name, lambda: importlib.import_module(name).test(world))
+            check.run(name, partial(importlib.import_module(name).test, world))
             stop(world, name)
     finally:
         world.close()

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import google.protobuf
 import grpc
 from google.protobuf import symbol_database
 
@@ -32,10 +31,10 @@ MODULES = (
 class RpcFailure(Exception):
     """An error answer with its decoded details."""
 
-    def __init__(self, code: str, message: str, details: list[Any]) -> None:
-        super().__init__(f"{code}: {message}")
+    def __init__(self, code: str, text: str, details: list[Any]) -> None:
+        super().__init__(f"{code}: {text}")
         self.code = code
-        self.message = message
+        self.message = text
         self.details = details
 
     def detail(self, name: str) -> Any | None:

@@ -76,10 +76,10 @@ class Server:
     def _port(self) -> str:
         if self.process.poll() is not None:
             raise RuntimeError(f"berthd ended with {self.process.returncode}: {self.tail()}")
-        return self.port_file.read_text().strip() if self.port_file.exists() else ""
+        return self.port_file.read_text("utf-8").strip() if self.port_file.exists() else ""
 
     def tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+        return "\n".join(self.log.read_text("utf-8", errors="replace").splitlines()[-20:])
 
     def await_health(self, status: str, seconds: float = START_SECONDS) -> None:
         await_true(lambda: self.client.health() == status, seconds, f"health to be {status}")
