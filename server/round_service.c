@@ -281,6 +281,17 @@ void round_service_mirror(struct redis *r, const struct owner_count *owners, uin
                 LOG_FIELDS(LOG_NUM("access_keys", n)));
 }
 
+/* What is known when the commit begins, for berth.rounds. */
+static char *phases_json(const struct round *r)
+{
+    struct arena *a = r->worker->arena;
+    char *json = arena_strdup(a, "");
+    for (unsigned i = 0; i < REPORT_COMMIT; i++)
+        json = arena_printf(a, "%s%c\"%s\": %lld", json, i == 0 ? '{' : ',', report_phase_name(i),
+                            (long long)r->report.phase_ns[i] / 1000);
+    return arena_printf(a, "%s}", json);
+}
+
 static int commit(struct round *r, struct err *e)
 {
     struct commit_result done = {.events = NULL};
@@ -290,6 +301,7 @@ static int commit(struct round *r, struct err *e)
         .epoch = r->report.epoch,
         .round_id = r->report.round_id,
         .replica = r->service->config->replica,
+        .phases = phases_json(r),
         .request = r->in->request,
         .answer = r->in->request.id != NULL ? fix_answer : NULL,
         .answer_ctx = r,

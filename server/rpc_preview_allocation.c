@@ -75,6 +75,7 @@ static int explain(struct preview *p, struct err *e)
     struct policy *policy;
     const struct explain_request q = {
         .session = snapshot_find_session(p->snapshot, &p->id),
+        .is_spec = !p->stored,
         .after_queue = p->q->after_queue,
         .agents = wants_agents(p->q),
         .ignore_validators = (const char *const *)p->q->ignore_validators,
@@ -88,20 +89,6 @@ static int explain(struct preview *p, struct err *e)
     if (round_service_policy(p->c->app->rounds, p->snapshot, a, &policy, e) < 0)
         return -1;
     return round_explain(p->snapshot, policy, &q, a, &p->x, e);
-}
-
-static int check_ignored(const struct preview *p, struct err *e)
-{
-    for (size_t i = 0; i < p->q->n_ignore_validators; i++) {
-        const char *name = p->q->ignore_validators[i];
-        uint32_t v = 0;
-        while (v < p->x->n_validators && strcmp(p->x->validators[v], name) != 0)
-            v++;
-        if (v == p->x->n_validators)
-            return err_field(e, arena_printf(p->c->arena, "ignore_validators[%zu]", i),
-                             "there is no validator \"%s\"", name);
-    }
-    return 0;
 }
 
 static Berth__V1__AgentVerdict *agent_message(const struct preview *p, const struct agent_row *row)
@@ -208,7 +195,7 @@ int rpc_preview_allocation(struct rpc_context *c, const void *request, void **re
     uint64_t scope = page_scope(&scoped.base, c->arena);
     p.stored = p.q->target_case == BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
     if (check(p.q, e) < 0 || page_token_decode(p.q->page_token, scope, c->arena, &token, e) < 0 ||
-        load(&p, e) < 0 || explain(&p, e) < 0 || check_ignored(&p, e) < 0)
+        load(&p, e) < 0 || explain(&p, e) < 0)
         return -1;
     *response = answer(&p, scope, &token);
     return 0;
