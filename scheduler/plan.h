@@ -101,11 +101,16 @@ struct plan {
     uint64_t hash; /* of decisions, placements, cause kinds and cursors; equal on any machine */
 };
 
-const char *outcome_name(enum outcome o);       /* "SCHEDULED" */
-const char *cause_kind_name(enum cause_kind k); /* "CAPACITY" */
+const char *outcome_name(enum outcome o);       /* "SCHEDULED"; "UNKNOWN" for no outcome */
+const char *cause_kind_name(enum cause_kind k); /* "CAPACITY"; "UNKNOWN" for no kind */
 /* Fingerprint of what a person would call "the same reason": kinds, plugins and subjects in order,
- * no numbers; never 0 for n > 0. A capacity cause's subject (the best agent) does not count. */
+ * no numbers; 0 for n = 0 only. The subject of a CAPACITY, INFEASIBLE or CONTAINER_LIMIT cause (the
+ * agent that came nearest, which changes with the load) does not count. */
 uint64_t causes_digest(const struct cause *causes, uint32_t n);
+/* FNV-1a, 64 bits, numbers little-endian in 4 bytes, texts with their NUL. Of each decision:
+ * session id (16 bytes), outcome (1 byte), number of causes, their kinds (1 byte each), number of
+ * placements, of each the kernel's position in its session and the agent's id. Then of each cursor:
+ * architecture and agent id. */
 uint64_t plan_hash(const struct snapshot *s, const struct plan *p);
 
 #endif

@@ -16,6 +16,11 @@ struct snapshot_builder *builder_create(struct arena *a)
     return b;
 }
 
+struct arena *builder_arena(struct snapshot_builder *b)
+{
+    return b->arena;
+}
+
 void builder_group(struct snapshot_builder *b, const struct snapshot *head)
 {
     struct snapshot *h = &b->head;
