@@ -44,8 +44,10 @@ static const char *waiting_for(struct ctl *c, const Berth__V1__PendingSession *s
 {
     if (s->pending_since == NULL || now == NULL)
         return "-";
-    int64_t us = timestamp_us(now) - timestamp_us(s->pending_since);
-    return human_duration(c->arena, us < 0 ? 0 : us / 1000000 * 1000000);
+    int64_t us = 0;
+    if (__builtin_sub_overflow(timestamp_us(now), timestamp_us(s->pending_since), &us))
+        return "-";
+    return human_span(c->arena, us);
 }
 
 static void print_sessions(struct ctl *c, const Berth__V1__ListPendingSessionsResponse *r)

@@ -211,7 +211,8 @@ static int follow(struct watch *w, Berth__V1__WatchEventsRequest *request)
             return rc < 0 ? ctl_fail(c, &f) : EXIT_OTHER;
         int64_t delay = delay_ms(w->attempts++, &f);
         fprintf(c->err, "berthctl: the stream broke (%s); resuming in %s\n",
-                rc < 0 ? f.message : "closed by the server", human_duration(attempt, delay * 1000));
+                rc < 0 ? failure_words(&f) : "closed by the server",
+                human_duration(attempt, delay * 1000));
         if (interrupt_wait(delay))
             return EXIT_OK;
         request->start = BERTH__V1__WATCH_START__WATCH_START_CURSOR;

@@ -8,7 +8,10 @@
 #include "server/berthctl/report.h"
 #include "server/berthctl/text.h"
 
-enum { TYPE_WIDTH = 20 }; /* of the longest, group-health-changed */
+enum {
+    SEQUENCE_WIDTH = 6,
+    TYPE_WIDTH = 20, /* of the longest, group-health-changed */
+};
 
 static enum style event_style(Berth__V1__EventType type)
 {
@@ -59,8 +62,8 @@ void event_line_print(FILE *out, struct arena *a, const Berth__V1__Event *e, boo
     enum style style = event_style(e->type);
     const char *rest = story(a, e);
     bool bare = rest[0] == '\0';
-    fprintf(out, "%s  %s #%" PRId64 "  %s%-*s%s%s%s\n", human_time(a, e->time),
-            text_clean(a, e->scaling_group), e->sequence, style_begin(style, color),
+    fprintf(out, "%s  %s #%-*" PRId64 "  %s%-*s%s%s%s\n", human_time(a, e->time),
+            text_clean(a, e->scaling_group), SEQUENCE_WIDTH, e->sequence, style_begin(style, color),
             bare ? 0 : TYPE_WIDTH, human_enum(a, &berth__v1__event_type__descriptor, (int)e->type),
             style_end(color), bare ? "" : "  ", rest);
 }

@@ -60,6 +60,13 @@ static void add_reason(struct text *t, const struct failure *f)
     text_add(t, "]");
 }
 
+const char *failure_words(const struct failure *f)
+{
+    static const char always[] = "failed to connect to all addresses; last error: UNKNOWN: ";
+    bool usual = strncmp(f->message, always, sizeof(always) - 1) == 0;
+    return usual ? f->message + sizeof(always) - 1 : f->message;
+}
+
 static void add_headline(struct text *t, const struct failure *f, const char *server,
                          int64_t timeout_us)
 {
@@ -70,7 +77,7 @@ static void add_headline(struct text *t, const struct failure *f, const char *se
         text_add(t, "no answer from %s within %s", server, human_duration(t->arena, timeout_us));
     } else if (ours && f->code == GRPC_STATUS_UNAVAILABLE) {
         text_add(t, "no answer from %s: ", server);
-        text_add_clean(t, f->message);
+        text_add_clean(t, failure_words(f));
     } else {
         text_add_clean(t, f->message[0] == '\0' ? failure_code_name(f->code) : f->message);
         add_reason(t, f);

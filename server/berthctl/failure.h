@@ -23,6 +23,8 @@ void failure_print(FILE *out, const struct failure *f, const char *server, int64
  */
 void failure_print_json(FILE *out, const struct failure *f);
 
+/* The message without what gRPC puts before the problem of every failed connection. */
+const char *failure_words(const struct failure *f);
 /* "NOT_FOUND"; the number's name in google.rpc.Code, "UNKNOWN" for any other number. */
 const char *failure_code_name(int code);
 

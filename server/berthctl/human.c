@@ -60,15 +60,9 @@ const char *human_slots(struct arena *a, Berth__V1__SlotAmount *const *slots, si
     return n == 0 ? "-" : text_end(&t);
 }
 
-const char *human_duration(struct arena *a, int64_t us)
+const char *human_span(struct arena *a, int64_t us)
 {
-    int64_t s = us / 1000000;
-    if (us < 1000)
-        return arena_printf(a, "%.2f ms", (double)us / 1e3);
-    if (us < 1000000)
-        return arena_printf(a, "%.1f ms", (double)us / 1e3);
-    if (s < 10)
-        return arena_printf(a, "%.1f s", (double)us / 1e6);
+    int64_t s = us < 0 ? 0 : us / 1000000;
     if (s < 60)
         return arena_printf(a, "%" PRId64 " s", s);
     if (s < 3600)
@@ -76,6 +70,19 @@ const char *human_duration(struct arena *a, int64_t us)
     if (s < 86400)
         return arena_printf(a, "%" PRId64 "h %" PRId64 "m", s / 3600, s / 60 % 60);
     return arena_printf(a, "%" PRId64 "d %" PRId64 "h", s / 86400, s / 3600 % 24);
+}
+
+const char *human_duration(struct arena *a, int64_t us)
+{
+    if (us < 1000)
+        return arena_printf(a, "%.2f ms", (double)us / 1e3);
+    if (us < 100000)
+        return arena_printf(a, "%.1f ms", (double)us / 1e3);
+    if (us < 1000000)
+        return arena_printf(a, "%" PRId64 " ms", us / 1000);
+    if (us < 10000000)
+        return arena_printf(a, "%.1f s", (double)us / 1e6);
+    return human_span(a, us);
 }
 
 /* Seconds far outside the calendar come from a broken peer only: they saturate. */
@@ -106,10 +113,7 @@ const char *human_ago(struct arena *a, const Google__Protobuf__Timestamp *then, 
         return "never";
     if (__builtin_sub_overflow(now_us, timestamp_us(then), &passed) || passed < 1000000)
         return "just now";
-    /* Tenths of a second would say more than two clocks agree on. */
-    return arena_printf(a, "%s ago",
-                        passed < 10000000 ? arena_printf(a, "%" PRId64 " s", passed / 1000000)
-                                          : human_duration(a, passed));
+    return arena_printf(a, "%s ago", human_span(a, passed));
 }
 
 const char *human_time(struct arena *a, const Google__Protobuf__Timestamp *t)

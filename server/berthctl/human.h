@@ -17,8 +17,11 @@ const char *human_amount(struct arena *a, const char *slot, const char *amount);
 /* "cpu 4, mem 8 GiB"; "-" for none. */
 const char *human_slots(struct arena *a, Berth__V1__SlotAmount *const *slots, size_t n);
 
-/* Microseconds as "0.35 ms", "12.3 ms", "4.2 s", "59 s", "3m 20s", "2h 5m", "3d 4h". */
+/* How long something took, in microseconds: "0.35 ms", "12.3 ms", "350 ms", "4.2 s", then as spans.
+ */
 const char *human_duration(struct arena *a, int64_t us);
+/* How long someone waits, cut to whole seconds: "0 s", "59 s", "3m 20s", "2h 5m", "3d 4h". */
+const char *human_span(struct arena *a, int64_t us);
 /* "3m 20s ago"; "just now" below a second or when it is ahead of now; "never" for NULL. */
 const char *human_ago(struct arena *a, const Google__Protobuf__Timestamp *then, int64_t now_us);
 /* "2026-01-31 14:05:09" in the local time zone; "-" for NULL. */

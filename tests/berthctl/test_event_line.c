@@ -46,9 +46,10 @@ START_TEST(event_line_says_where_a_session_went)
     e.to_status = "SCHEDULED";
     e.allocations = &kernel;
     e.n_allocations = 1;
-    expect(&e,
-           "2026-01-31 14:05:09  gpu #42  session-scheduled     s1  PENDING -> SCHEDULED  on a1 "
-           "(cpu 4)\n");
+    expect(
+        &e,
+        "2026-01-31 14:05:09  gpu #42      session-scheduled     s1  PENDING -> SCHEDULED  on a1 "
+        "(cpu 4)\n");
 }
 END_TEST
 
@@ -61,14 +62,14 @@ START_TEST(event_line_says_why_a_session_waits)
     e.session_id = "s1";
     e.causes = &cause;
     e.n_causes = 1;
-    expect(&e, "2026-01-31 14:05:09  gpu #42  session-waiting       s1  No room.\n");
+    expect(&e, "2026-01-31 14:05:09  gpu #42      session-waiting       s1  No room.\n");
 }
 END_TEST
 
 START_TEST(event_line_of_a_bare_event_ends_with_its_type)
 {
     Berth__V1__Event e = event_of(BERTH__V1__EVENT_TYPE__EVENT_TYPE_ROUND_FINISHED);
-    expect(&e, "2026-01-31 14:05:09  gpu #42  round-finished\n");
+    expect(&e, "2026-01-31 14:05:09  gpu #42      round-finished\n");
 }
 END_TEST
 

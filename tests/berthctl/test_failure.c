@@ -87,7 +87,8 @@ static const struct {
 } told[] = {
     {"nobody listens",
      false,
-     {.code = GRPC_STATUS_UNAVAILABLE, .message = "Connection refused"},
+     {.code = GRPC_STATUS_UNAVAILABLE,
+      .message = "failed to connect to all addresses; last error: UNKNOWN: Connection refused"},
      "berthctl: no answer from 127.0.0.1:1: Connection refused\n"
      "  Is berthd running there? --server or BERTH_SERVER names another.\n"},
     {"too late",
@@ -109,7 +110,7 @@ static const struct {
      "berthctl: another replica is scheduling gpu [LEASE_BUSY group=gpu\uFFFD[0m]\n"
      "  spec.kernels[0].slots[1].amount: \"x\" is not a number\n"
      "  spec.kernels[0].slots[1].amount: \"x\" is not a number\n"
-     "  Try again in 200.0 ms.\n"},
+     "  Try again in 200 ms.\n"},
 };
 
 START_TEST(failure_is_told_to_a_person_as_tabled)
