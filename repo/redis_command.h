@@ -22,16 +22,13 @@ struct redis_reply;
 void redis_reply_free(struct redis_reply *r); /* NULL is fine */
 DEFINE_CLEANUP(struct redis_reply, redis_reply_free)
 
-enum redis_reply_type {
-    REDIS_NIL,
-    REDIS_TEXT, /* bulk or status */
-    REDIS_INT,
-    REDIS_LIST
-};
+enum redis_reply_type { REDIS_NIL, REDIS_TEXT /* bulk or status */, REDIS_INT, REDIS_LIST };
 enum redis_reply_type redis_reply_type(const struct redis_reply *r);
-const char *redis_reply_text(const struct redis_reply *r, size_t *ret_len); /* TEXT; NULL is fine */
-int64_t redis_reply_int(const struct redis_reply *r);                       /* INT */
-size_t redis_reply_count(const struct redis_reply *r);                      /* LIST */
+/* Of another type they give "", 0 and 0: a reply is never trusted to be what was asked for. */
+const char *redis_reply_text(const struct redis_reply *r,
+                             size_t *ret_len); /* ret_len: NULL is fine */
+int64_t redis_reply_int(const struct redis_reply *r);
+size_t redis_reply_count(const struct redis_reply *r);
 const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t i);
 
 /* ERR_UNAVAILABLE, reason REDIS_UNAVAILABLE: away, timed out, loading, read-only replica, out of
