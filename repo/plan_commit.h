@@ -18,6 +18,7 @@ struct commit_input {
     int64_t epoch;
     struct uuid round_id;
     const char *replica; /* name of this replica, for berth.rounds */
+    const char *phases;  /* for berth.rounds: JSON object, phase -> microseconds; NULL: {} */
     struct request_key request;
     /* Called inside the last transaction when every outcome is final, to build the answer to store;
      * may run again when the transaction is retried. NULL: nothing to store. */

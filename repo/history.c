@@ -1,0 +1,51 @@
+/* history.c - what was tried with a session, attempt by attempt. */
+#include "repo/history.h"
+
+#include "repo/json_text.h"
+#include "repo/pg_query.h"
+
+static const char sql_record[] =
+    "WITH u AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], "
+    "$6::text[], $7::text[], $8::jsonb[]) WITH ORDINALITY "
+    "AS u(session_id, phase, from_status, to_status, result, error_code, message, sub_steps, "
+    "ord)), "
+    "merged AS (UPDATE session_scheduling_history h SET attempts = h.attempts + 1, "
+    "updated_at = now(), message = u.message, sub_steps = u.sub_steps "
+    "FROM u CROSS JOIN LATERAL (SELECT l.id, l.phase, l.error_code, l.to_status "
+    "FROM session_scheduling_history l WHERE l.session_id = u.session_id "
+    "ORDER BY l.created_at DESC, l.id DESC LIMIT 1) last "
+    "WHERE h.id = last.id AND last.phase = u.phase "
+    "AND last.error_code IS NOT DISTINCT FROM u.error_code "
+    "AND last.to_status IS NOT DISTINCT FROM u.to_status RETURNING u.ord) "
+    "INSERT INTO session_scheduling_history (id, session_id, phase, from_status, to_status, "
+    "result, "
+    "error_code, message, sub_steps, attempts, created_at, updated_at) "
+    "SELECT gen_random_uuid(), session_id, phase, from_status, to_status, result, error_code, "
+    "message, sub_steps, 1, now(), now() FROM u WHERE ord NOT IN (SELECT ord FROM merged)";
+
+int history_record(struct txn *t, const struct history_row *v, uint32_t n, struct arena *a,
+                   struct err *e)
+{
+    enum { PHASE, FROM, TO, RESULT, CODE, MESSAGE, STEPS, N_TEXTS };
+    struct uuid *sessions = arena_new(a, struct uuid, n);
+    const char **texts[N_TEXTS];
+    for (int c = 0; c < N_TEXTS; c++)
+        texts[c] = arena_new(a, const char *, n);
+    for (uint32_t i = 0; i < n; i++) {
+        sessions[i] = v[i].session_id;
+        texts[PHASE][i] = v[i].phase;
+        texts[FROM][i] = v[i].from_status;
+        texts[TO][i] = v[i].to_status;
+        texts[RESULT][i] = v[i].result;
+        texts[CODE][i] = v[i].error_code;
+        texts[MESSAGE][i] = text_utf8(a, v[i].message);
+        texts[STEPS][i] = v[i].sub_steps;
+    }
+    const struct pg_param p[] = {
+        param_array_uuid(a, sessions, n),       param_array_text(a, texts[PHASE], n),
+        param_array_text(a, texts[FROM], n),    param_array_text(a, texts[TO], n),
+        param_array_text(a, texts[RESULT], n),  param_array_text(a, texts[CODE], n),
+        param_array_text(a, texts[MESSAGE], n), param_array_jsonb(a, texts[STEPS], n),
+    };
+    return n > 0 ? pg_exec(t, sql_record, p, ARRAY_SIZE(p), NULL, e) : 0;
+}

@@ -1,0 +1,141 @@
+/* snapshot_load.c - the group, its slots and cursors; then one loader a table (snapshot_loader.h).
+ */
+#include "repo/snapshot_load.h"
+
+#include "repo/group_state.h"
+#include "repo/scheduler_opts.h"
+#include "repo/snapshot_loader.h"
+
+/* --- the group --- */
+
+static const char sql_group[] =
+    "SELECT id, scheduler, scheduler_opts, now() FROM scaling_groups WHERE name = $1";
+
+static int group_load(struct load *l, const char *name, struct err *e)
+{
+    const struct pg_param p[] = {param_text(name)};
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (pg_query(l->t, sql_group, "utts", p, ARRAY_SIZE(p), &r, e) < 0)
+        return -1;
+    if (rows_count(r) != 1)
+        return scaling_group_unknown(e, name);
+    struct scheduler_opts opts = scheduler_opts_parse(rows_text(r, 0, 2), name, l->a);
+    l->group_id = rows_uuid(r, 0, 0);
+    const struct snapshot head = {
+        .observed_at = rows_time(r, 0, 3),
+        .group_id = l->group_id,
+        .group_name = name,
+        .scheduler = rows_is_null(r, 0, 1) ? "" : rows_text(r, 0, 1),
+        .strategy = opts.strategy,
+        .pending_timeout = opts.pending_timeout,
+        .bad_options = opts.bad,
+    };
+    builder_group(l->b, &head);
+    for (uint32_t i = 0; i < opts.n_options; i++)
+        builder_option(l->b, opts.options[i].key, opts.options[i].value);
+    return 0;
+}
+
+static int slots_load(struct load *l, struct err *e)
+{
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (pg_query(l->t, "SELECT slot_name, slot_type, rank FROM resource_slot_types WHERE enabled",
+                 "tti", NULL, 0, &r, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < rows_count(r); i++)
+        (void)builder_slot(l->b, rows_text(r, i, 0), slot_type_parse(rows_text(r, i, 1), NULL),
+                           (int32_t)rows_int(r, i, 2));
+    return 0;
+}
+
+static const char sql_cursors[] =
+    "SELECT c.key, c.value FROM berth.group_state g, jsonb_each_text("
+    "CASE WHEN jsonb_typeof(g.rr_cursors) = 'object' THEN g.rr_cursors ELSE '{}' END) c "
+    "WHERE g.scaling_group_id = $1 AND c.value IS NOT NULL";
+
+static int cursors_load(struct load *l, struct err *e)
+{
+    const struct pg_param p[] = {param_uuid(&l->group_id)};
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (pg_query(l->t, sql_cursors, "tt", p, ARRAY_SIZE(p), &r, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < rows_count(r); i++)
+        builder_rr_cursor(l->b, rows_text(r, i, 0), rows_text(r, i, 1));
+    return 0;
+}
+
+/* --- owners of a described session --- */
+
+static int one_text(struct load *l, const char *sql, const struct pg_param *p, const char *columns,
+                    const char **ret, struct err *e)
+{
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (pg_query(l->t, sql, columns, p, 1, &r, e) < 0)
+        return -1;
+    *ret = "";
+    if (rows_count(r) == 0 || rows_is_null(r, 0, 0))
+        return 0;
+    if (columns[0] == 'u') {
+        char text[UUID_TEXT];
+        struct uuid id = rows_uuid(r, 0, 0);
+        *ret = arena_strdup(l->a, uuid_format(&id, text));
+    } else {
+        *ret = arena_strdup(l->a, rows_text(r, 0, 0));
+    }
+    return 0;
+}
+
+static int spec_load(struct load *l, const struct snapshot_query *q,
+                     struct snapshot_spec_owners *ret, struct err *e)
+{
+    *ret = (struct snapshot_spec_owners){.owner = {NONE, NONE, NONE, NONE}, .session_group = NONE};
+    if (q->spec_access_key == NULL)
+        return 0;
+    const char *user = q->spec_user, *domain = q->spec_domain;
+    const struct pg_param key = param_text(q->spec_access_key);
+    if (user == NULL &&
+        one_text(l, "SELECT \"user\" FROM keypairs WHERE access_key = $1", &key, "u", &user, e) < 0)
+        return -1;
+    struct uuid id;
+    const char *project = q->spec_project != NULL ? q->spec_project : "";
+    bool is_uuid = uuid_parse(project, &id);
+    const struct pg_param project_id = param_uuid(is_uuid ? &id : NULL);
+    if (domain == NULL && one_text(l, "SELECT domain_name FROM groups WHERE id = $1", &project_id,
+                                   "t", &domain, e) < 0)
+        return -1;
+    char lower[UUID_TEXT];
+    ret->owner[OWNER_KEYPAIR] = owner_intern(l, OWNER_KEYPAIR, q->spec_access_key);
+    ret->owner[OWNER_USER] = owner_intern(l, OWNER_USER, user);
+    ret->owner[OWNER_PROJECT] =
+        owner_intern(l, OWNER_PROJECT, is_uuid ? uuid_format(&id, lower) : project);
+    ret->owner[OWNER_DOMAIN] = owner_intern(l, OWNER_DOMAIN, domain);
+    return 0;
+}
+
+/* --- the whole --- */
+
+static int load_all(struct load *l, const struct snapshot_query *q,
+                    struct snapshot_spec_owners *spec, struct err *e)
+{
+    if (group_load(l, q->scaling_group, e) < 0 || slots_load(l, e) < 0 || cursors_load(l, e) < 0 ||
+        agent_load(l, e) < 0 || session_load(l, e) < 0 || kernel_load(l, e) < 0 ||
+        allocation_load(l, e) < 0 || dependency_load(l, e) < 0 || spec_load(l, q, spec, e) < 0 ||
+        session_group_load(l, q->spec_session_group, &spec->session_group, e) < 0)
+        return -1;
+    return owner_load(l, e) < 0 || owner_usage_load(l, e) < 0 || other_pending_load(l, e) < 0 ? -1
+                                                                                              : 0;
+}
+
+int snapshot_load(struct txn *t, const struct snapshot_query *q, struct snapshot_builder *b,
+                  struct snapshot_spec_owners *ret_spec, struct err *e)
+{
+    CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
+    struct load *l = arena_new(scratch, struct load, 1);
+    *l = (struct load){.t = t, .b = b, .a = scratch};
+    struct snapshot_spec_owners spec;
+    if (load_all(l, q, &spec, e) < 0)
+        return -1;
+    if (ret_spec != NULL)
+        *ret_spec = spec;
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* snapshot_loader.h - what the loaders of the single tables share. Private to repo/.
+ *
+ * snapshot_load() runs them in this order; each adds its rows to the builder and leaves behind what
+ * a later one joins with. Nothing is joined on the server that can be looked up here in O(1). */
+#ifndef BERTH_REPO_SNAPSHOT_LOADER_H
+#define BERTH_REPO_SNAPSHOT_LOADER_H
+
+#include "repo/pg_query.h"
+#include "repo/snapshot_load.h"
+
+struct owner_keys { /* owners of one kind, in the order of adding */
+    const char **key;
+    uint32_t *owner; /* index in the builder */
+    size_t cap_key, cap_owner;
+    uint32_t n;
+};
+
+enum { OWNER_CACHE = 256 }; /* a power of two */
+
+struct owner_cached { /* uuid -> owner, so that a queue's owners are formatted once */
+    struct uuid id;
+    uint32_t owner;
+    bool set;
+};
+
+struct session_grouping { /* a session that names a session group */
+    uint32_t session;
+    struct uuid group;
+};
+
+struct load {
+    struct txn *t;
+    struct snapshot_builder *b;
+    struct arena *a; /* scratch: dies with the load */
+    struct uuid group_id;
+
+    struct owner_keys owners[N_OWNER_KINDS];
+    uint32_t n_owners;
+    struct owner_cached cached[N_OWNER_KINDS][OWNER_CACHE];
+
+    struct session_grouping *groupings;
+    size_t cap_groupings;
+    uint32_t n_groupings;
+
+    struct uuid *kernel_ids; /* by kernel */
+    size_t cap_kernel_ids;
+    uint32_t n_kernels;
+    uint8_t *has_ledger; /* by kernel: has live rows in resource_allocations */
+};
+
+/* The owner of that key, added when new. NULL keys stand for "" and are missing. */
+uint32_t owner_intern(struct load *l, enum owner_kind kind, const char *key);
+uint32_t owner_intern_uuid(struct load *l, enum owner_kind kind, const struct uuid *id);
+
+int agent_load(struct load *l, struct err *e) MUST_CHECK;      /* agents, agent_resources */
+int session_load(struct load *l, struct err *e) MUST_CHECK;    /* PENDING sessions */
+int kernel_load(struct load *l, struct err *e) MUST_CHECK;     /* their kernels */
+int allocation_load(struct load *l, struct err *e) MUST_CHECK; /* what the kernels ask for */
+int dependency_load(struct load *l, struct err *e) MUST_CHECK; /* what the sessions wait for */
+int session_group_load(struct load *l, const struct uuid *extra, uint32_t *ret_extra,
+                       struct err *e) MUST_CHECK;                 /* groups and members */
+int owner_load(struct load *l, struct err *e) MUST_CHECK;         /* limits, counts, versions */
+int owner_usage_load(struct load *l, struct err *e) MUST_CHECK;   /* usage, all groups */
+int other_pending_load(struct load *l, struct err *e) MUST_CHECK; /* the keys' queues elsewhere */
+
+#endif
