@@ -48,8 +48,10 @@ struct command {
 #include "server/berthctl/commands.def"
 #undef COMMAND
 
-/* One call of berth.v1.SchedulerService. 0 and the answer in *ret; else what failed was printed
- * and the result is the exit code. */
+/* One call of berth.v1.SchedulerService; -1 when it failed. */
+int ctl_try(struct ctl *c, const char *method, const ProtobufCMessage *request, const void **ret,
+            struct failure *f) MUST_CHECK;
+/* The same; what failed is printed, and the result is 0 or the exit code. */
 int ctl_call(struct ctl *c, const char *method, const ProtobufCMessage *request,
              const void **ret) MUST_CHECK;
 /* What a call may take: --timeout, else 30 s. */

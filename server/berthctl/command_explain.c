@@ -1,4 +1,6 @@
 /* command_explain.c - why a pending session has not started. */
+#include <string.h>
+
 #include "server/berthctl/human.h"
 #include "server/berthctl/preview.h"
 #include "server/berthctl/report.h"
@@ -38,20 +40,46 @@ static void print_answer(struct ctl *c, const struct options *o, const char *ses
     }
 }
 
+/* The status of a session that is not in the queue, as the failure has it; NULL: another failure.
+ */
+static const char *status_in(const struct failure *f)
+{
+    if (f->info == NULL || strcmp(f->info->reason, "SESSION_NOT_PENDING") != 0)
+        return NULL;
+    for (size_t i = 0; i < f->info->n_metadata; i++)
+        if (strcmp(f->info->metadata[i]->key, "status") == 0)
+            return f->info->metadata[i]->value;
+    return NULL;
+}
+
+/* That a session is past the queue is an answer, not a fault. */
+static int explain_failure(struct ctl *c, const char *session, const struct failure *f)
+{
+    const char *status = status_in(f);
+    if (status == NULL)
+        return ctl_fail(c, f);
+    if (c->globals.json)
+        failure_print_json(c->err, f);
+    else
+        fprintf(c->out, "Session %s is %s: it is not waiting to be scheduled.\n",
+                text_clean(c->arena, session), text_clean(c->arena, status));
+    return EXIT_NO;
+}
+
 static int run(struct ctl *c, void *options, char **args, unsigned n_args)
 {
     const struct options *o = options;
     Berth__V1__PreviewAllocationRequest request = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__INIT;
     Berth__V1__PreviewAllocationResponse r;
+    struct failure f = {0};
 
     (void)n_args;
     request.target_case = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
     request.session_id = args[0];
     request.view = BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
     request.after_queue = o->after_queue;
-    int rc = preview_fetch(c, &request, AGENTS_READ, &r);
-    if (rc != 0)
-        return rc;
+    if (preview_fetch(c, &request, AGENTS_READ, &r, &f) < 0)
+        return explain_failure(c, args[0], &f);
     preview_rank(&r);
     if (r.n_agents > o->agents && c->globals.json)
         r.n_agents = o->agents;
@@ -65,8 +93,9 @@ const struct command command_explain = {
     .name = "explain",
     .args = "SESSION",
     .summary = "Say why a pending session has not started, and which agents come nearest",
-    .details = "One sentence, then every cause with its numbers, then the nearest agents. Writes\n"
-               "nothing. Exit code 0 whatever the answer is; preview tells yes from no.\n",
+    .details =
+        "One sentence, then every cause with its numbers, then the nearest agents. Writes\n"
+        "nothing. Exit code 0 whatever the reasons are, 1 when the session is not pending.\n",
     .examples =
         "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6\n"
         "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6 --after-queue --agents 20\n"

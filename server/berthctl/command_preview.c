@@ -112,6 +112,7 @@ static int run(struct ctl *c, void *options, char **args, unsigned n_args)
     const struct options *o = options;
     Berth__V1__PreviewAllocationRequest request = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__INIT;
     Berth__V1__PreviewAllocationResponse r;
+    struct failure f = {0};
 
     int rc = set_target(c, o, args, n_args, &request);
     if (rc == 0)
@@ -127,9 +128,8 @@ static int run(struct ctl *c, void *options, char **args, unsigned n_args)
     request.ignore_validators = o->ignore.items;
     request.n_ignore_validators = o->ignore.n;
     request.after_queue = o->after_queue;
-    rc = preview_fetch(c, &request, o->limit, &r);
-    if (rc != 0)
-        return rc;
+    if (preview_fetch(c, &request, o->limit, &r, &f) < 0)
+        return ctl_fail(c, &f);
     if (c->globals.json)
         ctl_json(c, &r.base);
     else

@@ -31,14 +31,20 @@ int ctl_fail(struct ctl *c, const struct failure *f)
     return failure_exit(f);
 }
 
-int ctl_call(struct ctl *c, const char *method, const ProtobufCMessage *request, const void **ret)
+int ctl_try(struct ctl *c, const char *method, const ProtobufCMessage *request, const void **ret,
+            struct failure *f)
 {
-    struct failure f = {0};
     struct client_call call = {.service = &berth__v1__scheduler_service__descriptor,
                                .method = method,
                                .request = request,
                                .timeout_us = ctl_timeout_us(c)};
-    return client_unary(ctl_client(c), &call, c->arena, ret, &f) < 0 ? ctl_fail(c, &f) : 0;
+    return client_unary(ctl_client(c), &call, c->arena, ret, f);
+}
+
+int ctl_call(struct ctl *c, const char *method, const ProtobufCMessage *request, const void **ret)
+{
+    struct failure f = {0};
+    return ctl_try(c, method, request, ret, &f) < 0 ? ctl_fail(c, &f) : 0;
 }
 
 int ctl_usage(struct ctl *c, const struct command *command, const char *fmt, ...)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CURSOR_MAX = 64 << 10, PATH_TEXT = 4096 };
+enum { CURSOR_MAX = 1 << 20, PATH_TEXT = 4096 };
 
 int cursor_file_read(const char *path, struct arena *a, char **ret, struct err *e)
 {

@@ -2,6 +2,7 @@
 #include "server/berthctl/event_line.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "server/berthctl/human.h"
 #include "server/berthctl/json.h"
@@ -37,23 +38,31 @@ static void add_part(struct text *t, const char *separator, const char *part)
     text_add_clean(t, part);
 }
 
-/* Everything after the type: the session, from where to where, the place or the reasons. */
+/* Where it went, or why: the sentence of the causes says more than the word of the reason. */
+static void add_outcome(struct text *t, struct arena *a, const Berth__V1__Event *e)
+{
+    const Berth__V1__KernelAllocation *first = e->n_allocations > 0 ? e->allocations[0] : NULL;
+    add_part(t, "  ", report_where(a, e->allocations, e->n_allocations));
+    if (e->n_allocations == 1 && first->n_slots > 0)
+        add_part(t, " ", arena_printf(a, "(%s)", human_slots(a, first->slots, first->n_slots)));
+    if (e->n_causes > 0)
+        add_part(t, "  ", report_why(a, e->causes, e->n_causes));
+    else if (first == NULL)
+        add_part(t, "  ", e->reason);
+}
+
+/* Everything after the type: the session, from where to where and how, or the round. */
 static const char *story(struct arena *a, const Berth__V1__Event *e)
 {
     struct text t = {.arena = a};
     add_part(&t, "", e->session_id);
-    if (e->from_status[0] != '\0' || e->to_status[0] != '\0')
+    if (strcmp(e->from_status, e->to_status) != 0)
         add_part(&t, "  ",
                  arena_printf(a, "%s -> %s", human_or_dash(e->from_status),
                               human_or_dash(e->to_status)));
-    add_part(&t, "  ", report_where(a, e->allocations, e->n_allocations));
-    if (e->n_allocations > 0 && e->allocations[0]->n_slots > 0)
-        add_part(&t, " ",
-                 arena_printf(a, "(%s%s)",
-                              human_slots(a, e->allocations[0]->slots, e->allocations[0]->n_slots),
-                              e->n_allocations > 1 ? " the first" : ""));
-    add_part(&t, "  ", report_why(a, e->causes, e->n_causes));
-    add_part(&t, "  ", e->reason);
+    add_outcome(&t, a, e);
+    if (e->session_id[0] == '\0' && e->round_id[0] != '\0')
+        add_part(&t, "  ", arena_printf(a, "epoch %" PRId64 ", round %s", e->epoch, e->round_id));
     return text_end(&t);
 }
 

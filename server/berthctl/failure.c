@@ -49,13 +49,16 @@ int failure_exit(const struct failure *f)
 /* " [LEASE_BUSY group=default holder=berth-1]", or the bare code when there is no ErrorInfo. */
 static void add_reason(struct text *t, const struct failure *f)
 {
+    enum { SHOWN = 80 }; /* bytes of a value; cursors are long, --json has them whole */
+
     text_add(t, " [");
     text_add_clean(t, f->info != NULL ? f->info->reason : failure_code_name(f->code));
     for (size_t i = 0; f->info != NULL && i < f->info->n_metadata; i++) {
         text_add(t, " ");
         text_add_clean(t, f->info->metadata[i]->key);
         text_add(t, "=");
-        text_add_clean(t, f->info->metadata[i]->value);
+        text_add_clean(t, arena_strndup(t->arena, f->info->metadata[i]->value, SHOWN));
+        text_add(t, "%s", strlen(f->info->metadata[i]->value) > SHOWN ? "..." : "");
     }
     text_add(t, "]");
 }
@@ -84,20 +87,26 @@ static void add_headline(struct text *t, const struct failure *f, const char *se
     }
 }
 
+/* "subject: words", unless the words are the headline already. */
+static void add_detail(struct text *t, const struct failure *f, const char *subject,
+                       const char *words)
+{
+    if (strcmp(words, f->message) == 0)
+        return;
+    text_add(t, "\n  ");
+    text_add_clean(t, subject);
+    text_add(t, ": ");
+    text_add_clean(t, words);
+}
+
 static void add_details(struct text *t, const struct failure *f)
 {
-    for (size_t i = 0; f->bad_request != NULL && i < f->bad_request->n_field_violations; i++) {
-        text_add(t, "\n  ");
-        text_add_clean(t, f->bad_request->field_violations[i]->field);
-        text_add(t, ": ");
-        text_add_clean(t, f->bad_request->field_violations[i]->description);
-    }
-    for (size_t i = 0; f->precondition != NULL && i < f->precondition->n_violations; i++) {
-        text_add(t, "\n  ");
-        text_add_clean(t, f->precondition->violations[i]->subject);
-        text_add(t, ": ");
-        text_add_clean(t, f->precondition->violations[i]->description);
-    }
+    for (size_t i = 0; f->bad_request != NULL && i < f->bad_request->n_field_violations; i++)
+        add_detail(t, f, f->bad_request->field_violations[i]->field,
+                   f->bad_request->field_violations[i]->description);
+    for (size_t i = 0; f->precondition != NULL && i < f->precondition->n_violations; i++)
+        add_detail(t, f, f->precondition->violations[i]->subject,
+                   f->precondition->violations[i]->description);
     if (f->retry != NULL && f->retry->retry_delay != NULL)
         text_add(t, "\n  Try again in %s.",
                  human_duration(t->arena, duration_us(f->retry->retry_delay)));

@@ -10,7 +10,7 @@
 #include "server/berthctl/text.h"
 
 int preview_fetch(struct ctl *c, Berth__V1__PreviewAllocationRequest *request, uint32_t limit,
-                  Berth__V1__PreviewAllocationResponse *ret)
+                  Berth__V1__PreviewAllocationResponse *ret, struct failure *f)
 {
     Berth__V1__AgentVerdict **agents = NULL;
     size_t n_agents = 0;
@@ -20,9 +20,8 @@ int preview_fetch(struct ctl *c, Berth__V1__PreviewAllocationRequest *request, u
     do {
         const void *answer = NULL;
         request->page_size = page_size(limit, n_agents);
-        int rc = ctl_call(c, "PreviewAllocation", &request->base, &answer);
-        if (rc != 0)
-            return rc;
+        if (ctl_try(c, "PreviewAllocation", &request->base, &answer, f) < 0)
+            return -1;
         const Berth__V1__PreviewAllocationResponse *page = answer;
         if (first)
             *ret = *page;

@@ -7,9 +7,9 @@
 #include "server/berthctl/command.h"
 
 /* Follows the pages of agents up to limit (0: all) and puts them into *ret, which is otherwise the
- * first page's. 0, or an exit code when a complaint was printed. */
+ * first page's. -1 when a call failed. */
 int preview_fetch(struct ctl *c, Berth__V1__PreviewAllocationRequest *request, uint32_t limit,
-                  Berth__V1__PreviewAllocationResponse *ret) MUST_CHECK;
+                  Berth__V1__PreviewAllocationResponse *ret, struct failure *f) MUST_CHECK;
 
 /* Sorts the agents, nearest to fitting first: those that fit, then by number of causes, then by the
  * largest shortage in relation to what was asked, then by id. */

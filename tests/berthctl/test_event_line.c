@@ -44,6 +44,7 @@ START_TEST(event_line_says_where_a_session_went)
     e.session_id = "s1";
     e.from_status = "PENDING";
     e.to_status = "SCHEDULED";
+    e.reason = "scheduled";
     e.allocations = &kernel;
     e.n_allocations = 1;
     expect(
@@ -60,9 +61,33 @@ START_TEST(event_line_says_why_a_session_waits)
     Berth__V1__Cause *cause = cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_CAPACITY, "a1",
                                        "No\nroom.", NULL, NULL, NULL);
     e.session_id = "s1";
+    e.from_status = "PENDING";
+    e.to_status = "PENDING";
+    e.reason = "no-available-instances";
     e.causes = &cause;
     e.n_causes = 1;
     expect(&e, "2026-01-31 14:05:09  gpu #42      session-waiting       s1  No room.\n");
+}
+END_TEST
+
+START_TEST(event_line_gives_the_reason_of_a_cancel)
+{
+    Berth__V1__Event e = event_of(BERTH__V1__EVENT_TYPE__EVENT_TYPE_SESSION_CANCELLED);
+    e.session_id = "s1";
+    e.from_status = "PENDING";
+    e.to_status = "CANCELLED";
+    e.reason = "wrong image";
+    expect(&e, "2026-01-31 14:05:09  gpu #42      session-cancelled     s1  PENDING -> CANCELLED  "
+               "wrong image\n");
+}
+END_TEST
+
+START_TEST(event_line_names_a_round)
+{
+    Berth__V1__Event e = event_of(BERTH__V1__EVENT_TYPE__EVENT_TYPE_ROUND_FINISHED);
+    e.round_id = "r1";
+    e.epoch = 7;
+    expect(&e, "2026-01-31 14:05:09  gpu #42      round-finished        epoch 7, round r1\n");
 }
 END_TEST
 
@@ -90,6 +115,8 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, event_line_says_where_a_session_went);
     tcase_add_test(tc, event_line_says_why_a_session_waits);
+    tcase_add_test(tc, event_line_gives_the_reason_of_a_cancel);
+    tcase_add_test(tc, event_line_names_a_round);
     tcase_add_test(tc, event_line_of_a_bare_event_ends_with_its_type);
     tcase_add_test(tc, event_line_of_json_carries_the_cursor_when_told);
 }

@@ -125,6 +125,22 @@ START_TEST(failure_is_told_to_a_person_as_tabled)
 }
 END_TEST
 
+START_TEST(failure_is_told_once_when_a_detail_repeats_it)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    CLEANUP(capture_finish) struct capture c = {0};
+    struct failure f = rich();
+    f.retry = NULL;
+    f.message = f.bad_request->field_violations[0]->description;
+    capture_begin(&c);
+    failure_print(c.out, &f, "127.0.0.1:1", 2500000, a);
+    capture_end(&c);
+    ck_assert_msg(strcmp(c.text, "berthctl: \"x\" is not a number [LEASE_BUSY "
+                                 "group=gpu\uFFFD[0m]\n") == 0,
+                  "%s", c.text);
+}
+END_TEST
+
 START_TEST(failure_is_told_to_a_program_on_one_line)
 {
     CLEANUP(capture_finish) struct capture c = {0};
@@ -186,6 +202,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, failure_has_exit_code_and_name_as_tabled, 0, ARRAY_SIZE(codes));
     tcase_add_test(tc, failure_exit_tells_an_interrupt_from_a_cancel);
     tcase_add_loop_test(tc, failure_is_told_to_a_person_as_tabled, 0, ARRAY_SIZE(told));
+    tcase_add_test(tc, failure_is_told_once_when_a_detail_repeats_it);
     tcase_add_test(tc, failure_is_told_to_a_program_on_one_line);
     tcase_add_test(tc, failure_reads_the_details_it_knows);
 }
