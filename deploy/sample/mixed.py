@@ -84,13 +84,13 @@ def make_people(cluster: Cluster) -> None:
     team = Policy(
         "team",
         {"cpu": "512", "mem": "6t", "cuda.device": "48", "cuda.shares": "16"},
-        max_sessions=20,
+        max_sessions=40,
     )
     student = Policy(
         "student",
         {"cpu": "64", "mem": "256g", "cuda.device": "1", "cuda.shares": "1"},
-        max_sessions=4,
-        max_pending=6,
+        max_sessions=6,
+        max_pending=8,
     )
     free = Policy("free", {}, unlimited=True)
     cluster.policies = [team, student, free]
@@ -182,8 +182,10 @@ def make_running(cluster: Cluster) -> None:
 
 
 def make_pending(cluster: Cluster, count: int) -> None:
+    # Students ask less often than the others.
+    askers = cluster.users + 2 * users_of(cluster, "team", "free")
     for number in range(count):
-        user = cluster.random.choice(cluster.users)
+        user = cluster.random.choice(askers)
         kind = pick_kind(cluster)
         age = timedelta(seconds=cluster.random.randrange(60, 3600 * 14))
         make_session(cluster, kind, user, 500 + number, age)
