@@ -90,7 +90,7 @@ CASES: list[tuple[str, str, dict[str, Any], str, str | None, str | None]] = [
         None,
         "reason",
     ),
-    ("a preview of nothing", "PreviewAllocation", {}, "INVALID_ARGUMENT", None, "target"),
+    ("a preview of nothing", "PreviewAllocation", {}, "INVALID_ARGUMENT", None, "session_id"),
     (
         "a preview of an unknown session",
         "PreviewAllocation",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from typing import Any
 
 from check import check, equal
+from stubs import message
 from world import ROOT, World
 
 SERVICES = [
@@ -74,12 +76,14 @@ def check_buf_calls(world: World) -> None:
 def check_buf_errors(world: World) -> None:
     code, _, err = buf_call(world, "ScheduleScalingGroup", scalingGroup="nowhere")
     error = json.loads(err) if code else {}
-    info = next((d for d in error.get("details", []) if d["type"] == "google.rpc.ErrorInfo"), {})
-    check(
-        error.get("code") == "not_found"
-        and info.get("debug", {}).get("reason") == "UNKNOWN_SCALING_GROUP",
-        "buf curl decodes the details of an error",
-        err,
+    detail = next((d for d in error.get("details", []) if d["type"] == "google.rpc.ErrorInfo"), {})
+    value = detail.get("value", "")
+    info = message("google.rpc.ErrorInfo")
+    info.ParseFromString(base64.b64decode(value + "=" * (-len(value) % 4)))
+    equal(
+        (error.get("code"), info.reason, dict(info.metadata)),
+        ("not_found", "UNKNOWN_SCALING_GROUP", {"scaling_group": "nowhere"}),
+        "buf curl shows the code and the details of an error",
     )
 
 

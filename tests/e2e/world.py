@@ -131,12 +131,13 @@ class World:
         """The only value of the only row."""
         return next(iter(self.rows(query)[0].values()))
 
-    def redis_get(self, key: str) -> str:
-        command = ["redis-cli", "-s", f"{self.services.run}/redis.sock", "--raw", "get", key]
+    def redis(self, *arguments: str) -> str:
+        command = ["redis-cli", "-s", f"{self.services.run}/redis.sock", "--raw", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     def create_database(self, name: str) -> None:
         self.services.command(f"database {name}")
+        self.redis("flushall")  # leases are by group, and every database has the same groups
         self.database = name
 
     def migrate(self) -> None:
