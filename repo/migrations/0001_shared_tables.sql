@@ -3,6 +3,9 @@
 -- kernels.image_id and sessions.replica_id stand without their foreign keys: those tables belong to
 -- the Manager alone. Indexes that a scheduler pays for and nobody reads are left out here; those
 -- that are wanted beyond the keys are in 0003.
+-- A role called berth would find schema berth first.
+SET LOCAL search_path = public;
+
 CREATE EXTENSION IF NOT EXISTS "uuid-ossp";
 
 CREATE TYPE agentstatus AS ENUM ('ALIVE', 'LOST', 'RESTARTING', 'TERMINATED');
