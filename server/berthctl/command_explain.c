@@ -26,10 +26,7 @@ static void print_answer(struct ctl *c, const struct options *o, const char *ses
 {
     const char *subject = arena_printf(c->arena, "Session %s", session);
     fprintf(c->out, "%s\n", report_verdict(c->arena, subject, o->after_queue, r));
-    if (r->n_causes > 0) {
-        fputc('\n', c->out);
-        report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
-    }
+    report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
     if (r->n_agents_by_cause > 0)
         fprintf(c->out, "\nAgents that cannot take it, by cause: %s.\n",
                 report_kinds(c->arena, r->agents_by_cause, r->n_agents_by_cause));

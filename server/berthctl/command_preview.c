@@ -20,7 +20,8 @@ static const struct flag flags[] = {
     FLAG(struct options, spec.domain, TEXT, "domain", "NAME", "its domain (the project's)"),
     FLAG(struct options, spec.cpu, TEXT, "cpu", "N", "cores, of each node"),
     FLAG(struct options, spec.mem, TEXT, "mem", "SIZE", "memory, like 8g"),
-    FLAG(struct options, spec.gpu, TEXT, "gpu", "N", "short for --slot cuda.shares=N"),
+    FLAG(struct options, spec.gpu, TEXT, "gpu", "N",
+         "whole GPUs (slot cuda.device), or a part: 0.5 (cuda.shares)"),
     FLAG(struct options, spec.slots, LIST, "slot", "NAME=AMOUNT", "any slot; may be repeated"),
     FLAG(struct options, spec.nodes, UINT32, "nodes", "N", "multi-node: so many kernels alike (1)"),
     FLAG(struct options, spec.arch, TEXT, "arch", "NAME", "architecture (x86_64)"),
@@ -99,10 +100,7 @@ static void print_answer(struct ctl *c, const struct options *o,
         fputc('\n', c->out);
         report_allocations(c->out, c->arena, r->allocations, r->n_allocations, c->color);
     }
-    if (r->n_causes > 0) {
-        fputc('\n', c->out);
-        report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
-    }
+    report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
     if (o->agents)
         print_agents(c, r);
 }

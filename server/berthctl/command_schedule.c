@@ -24,6 +24,8 @@ static const struct flag flags[] = {
          "show at most N sessions (1000; at most 100000)"),
 };
 
+enum { SHOWN_US = 100 }; /* phases that took less are left out */
+
 static void print_round(struct ctl *c, const struct options *o,
                         const Berth__V1__ScheduleScalingGroupResponse *r)
 {
@@ -33,7 +35,9 @@ static void print_round(struct ctl *c, const struct options *o,
     for (size_t i = 0; i < r->round->n_phases; i++) {
         int64_t us = duration_us(r->round->phases[i]->duration);
         total += us;
-        text_add(&phases, "%s", i == 0 ? "" : ", ");
+        if (us < SHOWN_US)
+            continue;
+        text_add(&phases, "%s", phases.n == 0 ? ": " : ", ");
         text_add_clean(&phases, r->round->phases[i]->name);
         text_add(&phases, " %s", human_duration(c->arena, us));
     }
@@ -42,9 +46,10 @@ static void print_round(struct ctl *c, const struct options *o,
             report_counts(c->arena, r->counts));
     if (o->dry_run)
         fprintf(c->out, "Planned only: nothing was written.\n");
-    fprintf(c->out, "Round %s, epoch %" PRId64 ", took %s (%s).\n",
-            text_clean(c->arena, human_or_dash(r->round->round_id)), r->round->epoch,
-            human_duration(c->arena, total), text_end(&phases));
+    else
+        fprintf(c->out, "Round %s, epoch %" PRId64 ".\n",
+                text_clean(c->arena, human_or_dash(r->round->round_id)), r->round->epoch);
+    fprintf(c->out, "It took %s%s.\n", human_duration(c->arena, total), text_end(&phases));
 }
 
 static void print_decisions(struct ctl *c, const Berth__V1__ScheduleScalingGroupResponse *r)

@@ -46,20 +46,25 @@ int failure_exit(const struct failure *f)
     return f->interrupted ? EXIT_INTERRUPTED : codes[code_index(f->code)].exit;
 }
 
-/* " [LEASE_BUSY group=default holder=berth-1]", or the bare code when there is no ErrorInfo. */
-static void add_reason(struct text *t, const struct failure *f)
+/* ` group=gpu`, ` known="drf, fifo, lifo"` */
+static void add_pair(struct text *t, const char *key, const char *value)
 {
     enum { SHOWN = 80 }; /* bytes of a value; cursors are long, --json has them whole */
+    const char *quote = value[strcspn(value, " \t\n")] == '\0' ? "" : "\"";
+    text_add(t, " ");
+    text_add_clean(t, key);
+    text_add(t, "=%s", quote);
+    text_add_clean(t, arena_strndup(t->arena, value, SHOWN));
+    text_add(t, "%s%s", strlen(value) > SHOWN ? "..." : "", quote);
+}
 
+/* " [LEASE_BUSY group=gpu holder=berth-1]", or the bare code when there is no ErrorInfo. */
+static void add_reason(struct text *t, const struct failure *f)
+{
     text_add(t, " [");
     text_add_clean(t, f->info != NULL ? f->info->reason : failure_code_name(f->code));
-    for (size_t i = 0; f->info != NULL && i < f->info->n_metadata; i++) {
-        text_add(t, " ");
-        text_add_clean(t, f->info->metadata[i]->key);
-        text_add(t, "=");
-        text_add_clean(t, arena_strndup(t->arena, f->info->metadata[i]->value, SHOWN));
-        text_add(t, "%s", strlen(f->info->metadata[i]->value) > SHOWN ? "..." : "");
-    }
+    for (size_t i = 0; f->info != NULL && i < f->info->n_metadata; i++)
+        add_pair(t, f->info->metadata[i]->key, f->info->metadata[i]->value);
     text_add(t, "]");
 }
 

@@ -34,33 +34,33 @@ int preview_fetch(struct ctl *c, Berth__V1__PreviewAllocationRequest *request, u
     return 0;
 }
 
-/* (requested - available) / requested in thousandths of the cause's worst slot. */
-static int64_t cause_shortage(const Berth__V1__Cause *c)
+/* How far an agent is from taking it, in thousandths of what was asked: the worst slot, then the
+ * sum over all slots of all causes. */
+struct shortage {
+    int64_t worst, sum;
+};
+
+static int64_t slot_shortage(const Berth__V1__SlotShortage *s)
 {
-    int64_t worst = 0;
-    for (size_t i = 0; i < c->n_slots; i++) {
-        const Berth__V1__SlotShortage *s = c->slots[i];
-        int64_t asked = 0;
-        int64_t left = 0;
-        enum slot_type type = slot_type_guess(s->slot);
-        if (amount_parse(s->requested, strlen(s->requested), type, &asked) != AMOUNT_OK ||
-            amount_parse(s->available, strlen(s->available), type, &left) != AMOUNT_OK ||
-            asked <= left)
-            continue;
-        int64_t share = (int64_t)((__int128)(asked - left) * 1000 / asked);
-        worst = share > worst ? share : worst;
-    }
-    return worst;
+    enum slot_type type = slot_type_guess(s->slot);
+    int64_t asked = 0;
+    int64_t left = 0;
+    if (amount_parse(s->requested, strlen(s->requested), type, &asked) != AMOUNT_OK ||
+        amount_parse(s->available, strlen(s->available), type, &left) != AMOUNT_OK || asked <= left)
+        return 0;
+    return (int64_t)((__int128)(asked - left) * 1000 / asked);
 }
 
-static int64_t agent_shortage(const Berth__V1__AgentVerdict *v)
+static struct shortage agent_shortage(const Berth__V1__AgentVerdict *v)
 {
-    int64_t worst = 0;
-    for (size_t i = 0; i < v->n_causes; i++) {
-        int64_t share = cause_shortage(v->causes[i]);
-        worst = share > worst ? share : worst;
-    }
-    return worst;
+    struct shortage all = {0};
+    for (size_t i = 0; i < v->n_causes; i++)
+        for (size_t k = 0; k < v->causes[i]->n_slots; k++) {
+            int64_t share = slot_shortage(v->causes[i]->slots[k]);
+            all.worst = share > all.worst ? share : all.worst;
+            all.sum += share;
+        }
+    return all;
 }
 
 static int agent_compare(const void *pa, const void *pb)
@@ -71,10 +71,12 @@ static int agent_compare(const void *pa, const void *pb)
         return a->fits ? -1 : 1;
     if (a->n_causes != b->n_causes)
         return a->n_causes < b->n_causes ? -1 : 1;
-    int64_t short_a = agent_shortage(a);
-    int64_t short_b = agent_shortage(b);
-    if (short_a != short_b)
-        return short_a < short_b ? -1 : 1;
+    struct shortage short_a = agent_shortage(a);
+    struct shortage short_b = agent_shortage(b);
+    if (short_a.worst != short_b.worst)
+        return short_a.worst < short_b.worst ? -1 : 1;
+    if (short_a.sum != short_b.sum)
+        return short_a.sum < short_b.sum ? -1 : 1;
     return strcmp(a->agent_id, b->agent_id);
 }
 

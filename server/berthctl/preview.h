@@ -12,7 +12,7 @@ int preview_fetch(struct ctl *c, Berth__V1__PreviewAllocationRequest *request, u
                   Berth__V1__PreviewAllocationResponse *ret, struct failure *f) MUST_CHECK;
 
 /* Sorts the agents, nearest to fitting first: those that fit, then by number of causes, then by the
- * largest shortage in relation to what was asked, then by id. */
+ * largest shortage in relation to what was asked, then by the sum of them, then by id. */
 void preview_rank(Berth__V1__PreviewAllocationResponse *r);
 
 /* The first n agents as a table: what keeps each from taking it, and what it has left. */

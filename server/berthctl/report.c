@@ -34,13 +34,32 @@ const char *report_where(struct arena *a, Berth__V1__KernelAllocation *const *al
     return text_end(&t);
 }
 
+/* Several rules may say the same, e.g. that the owner was not found: it counts once. */
+static bool cause_repeats(Berth__V1__Cause *const *causes, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(causes[k]->message, causes[i]->message) == 0)
+            return true;
+    return false;
+}
+
+static size_t count_reasons(Berth__V1__Cause *const *causes, size_t n)
+{
+    size_t reasons = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!cause_repeats(causes, i))
+            reasons++;
+    return reasons;
+}
+
 const char *report_why(struct arena *a, Berth__V1__Cause *const *causes, size_t n)
 {
     struct text t = {.arena = a};
+    size_t reasons = count_reasons(causes, n);
     if (n > 0)
         text_add_clean(&t, causes[0]->message);
-    if (n > 1)
-        text_add(&t, " (and %s)", human_count(a, n - 1, "more reason"));
+    if (reasons > 1)
+        text_add(&t, " (and %s)", human_count(a, reasons - 1, "more reason"));
     return text_end(&t);
 }
 
@@ -73,13 +92,33 @@ const char *report_counts(struct arena *a, const Berth__V1__OutcomeCounts *count
     return t.n == 0 ? "nothing pending" : text_end(&t);
 }
 
+/* Who says so: the name that --ignore takes. */
+static const char *cause_rule(struct arena *a, const Berth__V1__Cause *c)
+{
+    return c->plugin[0] != '\0' ? c->plugin
+                                : human_enum(a, &berth__v1__cause_kind__descriptor, (int)c->kind);
+}
+
+/* "  - rule, rule: what they say." */
+static void write_reason(FILE *out, struct arena *a, Berth__V1__Cause *const *causes, size_t n,
+                         size_t i)
+{
+    struct text rules = {.arena = a};
+    for (size_t k = i; k < n; k++)
+        if (strcmp(causes[k]->message, causes[i]->message) == 0) {
+            text_add(&rules, "%s", rules.n == 0 ? "" : ", ");
+            text_add_clean(&rules, cause_rule(a, causes[k]));
+        }
+    fprintf(out, "  - %s: %s%s\n", text_end(&rules), text_clean(a, causes[i]->message),
+            causes[i]->retryable ? "" : " Waiting will not cure this.");
+}
+
 /* One row a slot; a cause without numbers has none. */
 static void add_shortages(struct table *t, struct arena *a, const Berth__V1__Cause *c)
 {
     for (size_t i = 0; i < c->n_slots; i++) {
         const Berth__V1__SlotShortage *s = c->slots[i];
-        table_add(t, "%s",
-                  i > 0 ? "" : human_enum(a, &berth__v1__cause_kind__descriptor, (int)c->kind));
+        table_add(t, "%s", i > 0 ? "" : cause_rule(a, c));
         table_add(t, "%s", i > 0 ? "" : human_or_dash(c->subject));
         table_add(t, "%s", s->slot);
         table_add(t, "%s", human_amount(a, s->slot, s->requested));
@@ -91,15 +130,16 @@ static void add_shortages(struct table *t, struct arena *a, const Berth__V1__Cau
 void report_causes(FILE *out, struct arena *a, Berth__V1__Cause *const *causes, size_t n,
                    bool color)
 {
-    static const struct column columns[] = {{"CAUSE", false}, {"ABOUT", false}, {"SLOT", false},
-                                            {"ASKED", true},  {"LEFT", true},   {"LIMIT", true}};
+    static const struct column columns[] = {{"RULE", false}, {"ABOUT", false}, {"SLOT", false},
+                                            {"ASKED", true}, {"LEFT", true},   {"LIMIT", true}};
     struct table *numbers = table_create(a, columns, ARRAY_SIZE(columns));
+    bool listed = count_reasons(causes, n) > 1;
+    if (listed)
+        fputc('\n', out);
     for (size_t i = 0; i < n; i++) {
-        const Berth__V1__Cause *c = causes[i];
-        fprintf(out, "  - %s: %s%s\n",
-                human_enum(a, &berth__v1__cause_kind__descriptor, (int)c->kind),
-                text_clean(a, c->message), c->retryable ? "" : " Waiting will not cure this.");
-        add_shortages(numbers, a, c);
+        if (listed && !cause_repeats(causes, i))
+            write_reason(out, a, causes, n, i);
+        add_shortages(numbers, a, causes[i]);
     }
     if (table_rows(numbers) > 0) {
         fputc('\n', out);
@@ -111,7 +151,7 @@ void report_allocations(FILE *out, struct arena *a, Berth__V1__KernelAllocation 
                         size_t n, bool color)
 {
     static const struct column columns[] = {
-        {"KERNEL", false}, {"AGENT", false}, {"ADDRESS", false}, {"RESERVED", false}};
+        {"KERNEL", false}, {"AGENT", false}, {"ADDRESS", false}, {"SLOTS", false}};
     struct table *t = table_create(a, columns, ARRAY_SIZE(columns));
     for (size_t i = 0; i < n; i++) {
         const Berth__V1__KernelAllocation *k = allocations[i];
@@ -133,6 +173,20 @@ static void add_sentence(struct text *t, const char *sentence)
     text_add(t, "%s%s", sentence, n > 0 && strchr(".!?)", sentence[n - 1]) != NULL ? "" : ".");
 }
 
+/* What else there is to say about the causes than the first one's sentence. */
+static void add_reasons(struct text *t, Berth__V1__Cause *const *causes, size_t n)
+{
+    size_t reasons = count_reasons(causes, n);
+    text_add(t, ": ");
+    add_sentence(t, text_clean(t->arena, causes[0]->message));
+    if (reasons == 2)
+        text_add(t, " One more reason is below.");
+    else if (reasons > 2)
+        text_add(t, " %zu more reasons are below.", reasons - 1);
+    else if (!causes[0]->retryable)
+        text_add(t, " Waiting will not cure this.");
+}
+
 const char *report_verdict(struct arena *a, const char *subject, bool after_queue,
                            const Berth__V1__PreviewAllocationResponse *r)
 {
@@ -140,30 +194,23 @@ const char *report_verdict(struct arena *a, const char *subject, bool after_queu
         [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_UNSPECIFIED] = "has no verdict",
         [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_FITS] = "fits",
         [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_WAITS] = "waits",
-        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_BLOCKED] = "is held back by a rule",
-        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_INFEASIBLE] = "can never run on this group",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_BLOCKED] = "is held back",
+        [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_INFEASIBLE] = "can never run here",
         [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_INVALID] = "cannot be scheduled as it is",
         [BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_EXPIRED] =
             "has waited too long: the next round cancels it",
     };
     struct text t = {.arena = a};
-    bool fits = r->verdict == BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_FITS;
     size_t word = (size_t)r->verdict < ARRAY_SIZE(words) ? (size_t)r->verdict : 0;
 
     text_add_clean(&t, subject);
     text_add(&t, " %s%s", words[word], after_queue ? " after the queue ahead of it" : "");
-    if (fits)
+    if (r->n_allocations > 0)
         text_add(&t, " %s.", report_where(a, r->allocations, r->n_allocations));
-    else if (r->n_causes == 0)
+    else if (r->n_causes > 0)
+        add_reasons(&t, r->causes, r->n_causes);
+    else
         text_add(&t, ".");
-    else {
-        text_add(&t, ": ");
-        add_sentence(&t, text_clean(a, r->causes[0]->message));
-    }
-    if (r->n_causes > 1)
-        text_add(&t, " %s below.",
-                 r->n_causes == 2 ? "One more reason is"
-                                  : arena_printf(a, "%zu more reasons are", r->n_causes - 1));
     if (r->queue_position > 0)
         text_add(&t, " It is %s in the queue.", human_ordinal(a, r->queue_position));
     return text_end(&t);

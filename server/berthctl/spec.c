@@ -64,9 +64,11 @@ static int amounts_add_pair(struct amounts *all, struct arena *a, const char *pa
 static int request_build(struct arena *a, const struct spec_options *o, struct amounts *ret,
                          struct err *e)
 {
+    const bool part = o->gpu != NULL && strchr(o->gpu, '.') != NULL;
     const struct {
         const char *slot, *text;
-    } shorthands[] = {{"cpu", o->cpu}, {"mem", o->mem}, {"cuda.shares", o->gpu}};
+    } shorthands[] = {
+        {"cpu", o->cpu}, {"mem", o->mem}, {part ? "cuda.shares" : "cuda.device", o->gpu}};
 
     for (size_t i = 0; i < ARRAY_SIZE(shorthands); i++)
         if (shorthands[i].text != NULL &&

@@ -61,7 +61,7 @@ static struct failure rich(void)
     static Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
 
     pair.key = "group";
-    pair.value = "gpu\x1b[0m";
+    pair.value = "a gpu\x1b[0m";
     info.reason = "LEASE_BUSY";
     info.domain = "berth.v1";
     info.metadata = pairs;
@@ -107,7 +107,7 @@ static const struct {
     {"everything the server can say",
      true,
      {0},
-     "berthctl: another replica is scheduling gpu [LEASE_BUSY group=gpu\uFFFD[0m]\n"
+     "berthctl: another replica is scheduling gpu [LEASE_BUSY group=\"a gpu\uFFFD[0m\"]\n"
      "  spec.kernels[0].slots[1].amount: \"x\" is not a number\n"
      "  spec.kernels[0].slots[1].amount: \"x\" is not a number\n"
      "  Try again in 200 ms.\n"},
@@ -136,7 +136,7 @@ START_TEST(failure_is_told_once_when_a_detail_repeats_it)
     failure_print(c.out, &f, "127.0.0.1:1", 2500000, a);
     capture_end(&c);
     ck_assert_msg(strcmp(c.text, "berthctl: \"x\" is not a number [LEASE_BUSY "
-                                 "group=gpu\uFFFD[0m]\n") == 0,
+                                 "group=\"a gpu\uFFFD[0m\"]\n") == 0,
                   "%s", c.text);
 }
 END_TEST
@@ -153,7 +153,8 @@ START_TEST(failure_is_told_to_a_program_on_one_line)
         strcmp(c.text,
                "{\"error\":{\"code\":\"ABORTED\",\"message\":\"another replica is scheduling gpu\","
                "\"errorInfo\":{\"reason\":\"LEASE_BUSY\",\"domain\":\"berth.v1\",\"metadata\":"
-               "{\"group\":\"gpu\\u001b[0m\"}},\"retryInfo\":{\"retryDelay\":\"0.200s\"}}}\n") == 0,
+               "{\"group\":\"a gpu\\u001b[0m\"}},\"retryInfo\":{\"retryDelay\":\"0.200s\"}}}\n") ==
+            0,
         "%s", c.text);
 }
 END_TEST

@@ -67,9 +67,10 @@ START_TEST(preview_rank_puts_the_nearest_first)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     Berth__V1__PreviewAllocationResponse r = BERTH__V1__PREVIEW_ALLOCATION_RESPONSE__INIT;
-    Berth__V1__AgentVerdict *agents[7];
-    static const char *const want[] = {"fits-1",       "fits-2",    "short-quarter", "short-half-1",
-                                       "short-half-2", "short-all", "two-causes"};
+    Berth__V1__AgentVerdict *agents[8];
+    static const char *const want[] = {"fits-1",       "fits-2",       "short-quarter",
+                                       "short-half-1", "short-half-2", "short-half-and-more",
+                                       "short-all",    "two-causes"};
 
     agents[0] = agent_of(a, "two-causes", false);
     fail_by(a, agents[0], "cpu", "8", "7");
@@ -84,6 +85,12 @@ START_TEST(preview_rank_puts_the_nearest_first)
     fail_by(a, agents[4], "mem", "17592186044416", "13194139533312");
     agents[5] = agent_of(a, "fits-2", true);
     agents[6] = agent_of(a, "fits-1", true);
+    agents[7] = agent_of(a, "short-half-and-more", false);
+    fail_by(a, agents[7], "cpu", "8", "4");
+    Berth__V1__SlotShortage *both[] = {agents[3]->causes[0]->slots[0],
+                                       agents[4]->causes[0]->slots[0]};
+    agents[7]->causes[0]->slots = both;
+    agents[7]->causes[0]->n_slots = ARRAY_SIZE(both);
     r.agents = agents;
     r.n_agents = ARRAY_SIZE(agents);
     preview_rank(&r);

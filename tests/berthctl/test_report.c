@@ -46,26 +46,55 @@ START_TEST(report_counts_leaves_zeros_out)
 }
 END_TEST
 
-START_TEST(report_causes_lists_sentences_then_numbers)
+static void expect_causes(Berth__V1__Cause *const *causes, size_t n, const char *want)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     CLEANUP(capture_finish) struct capture c = {0};
+    capture_begin(&c);
+    report_causes(c.out, a, causes, n, false);
+    capture_end(&c);
+    ck_assert_msg(strcmp(c.text, want) == 0, "\n got %s\nwant %s", c.text, want);
+}
+
+START_TEST(report_causes_lists_reasons_then_numbers)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
     Berth__V1__Cause *causes[] = {
         cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_CAPACITY, "a1", "No room.", "mem",
                  "8589934592", "1073741824"),
-        cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_ARCHITECTURE, "sparc", "No such agent.", NULL,
-                 NULL, NULL),
+        cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_OWNER_NOT_FOUND, "K", "No key.", NULL, NULL,
+                 NULL),
+        cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_OWNER_NOT_FOUND, "K", "No key.", NULL, NULL,
+                 NULL),
     };
+    causes[1]->plugin = "concurrency";
+    causes[2]->plugin = "keypair_resource_limit";
     causes[1]->retryable = 0;
-    capture_begin(&c);
-    report_causes(c.out, a, causes, ARRAY_SIZE(causes), false);
-    capture_end(&c);
-    ck_assert_msg(strcmp(c.text, "  - capacity: No room.\n"
-                                 "  - architecture: No such agent. Waiting will not cure this.\n"
-                                 "\n"
-                                 "  CAUSE     ABOUT  SLOT  ASKED   LEFT  LIMIT\n"
-                                 "  capacity  a1     mem   8 GiB  1 GiB      -\n") == 0,
-                  "\n%s", c.text);
+    expect_causes(causes, ARRAY_SIZE(causes),
+                  "\n"
+                  "  - capacity: No room.\n"
+                  "  - concurrency, keypair_resource_limit: No key. Waiting will not cure this.\n"
+                  "\n"
+                  "  RULE      ABOUT  SLOT  ASKED   LEFT  LIMIT\n"
+                  "  capacity  a1     mem   8 GiB  1 GiB      -\n");
+    ck_assert_msg(
+        strcmp(report_why(a, causes, ARRAY_SIZE(causes)), "No room. (and 1 more reason)") == 0,
+        "in one line: %s", report_why(a, causes, ARRAY_SIZE(causes)));
+}
+END_TEST
+
+START_TEST(report_causes_leaves_out_a_lone_reason)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    Berth__V1__Cause *cause =
+        cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_CAPACITY, "a1", "No room.", "cpu", "8", "2");
+    expect_causes(&cause, 1,
+                  "\n"
+                  "  RULE      ABOUT  SLOT  ASKED  LEFT  LIMIT\n"
+                  "  capacity  a1     cpu       8     2      -\n");
+    cause->n_slots = 0;
+    expect_causes(&cause, 1, "");
+    expect_causes(&cause, 0, "");
 }
 END_TEST
 
@@ -105,20 +134,27 @@ static const struct {
      {"No room."},
      NULL,
      "It waits: No room. It is 1st in the queue."},
+    {"says the same twice",
+     BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_BLOCKED,
+     false,
+     0,
+     {"No key.", "No key."},
+     NULL,
+     "It is held back: No key."},
     {"a cause that ends without a full stop",
      BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_BLOCKED,
      false,
      0,
      {"Before start time", "b"},
      NULL,
-     "It is held back by a rule: Before start time. One more reason is below."},
+     "It is held back: Before start time. One more reason is below."},
     {"a cause that ends in its numbers",
      BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_INFEASIBLE,
      false,
      0,
      {"Too big. (cpu=4)", "b", "c"},
      NULL,
-     "It can never run on this group: Too big. (cpu=4) 2 more reasons are below."},
+     "It can never run here: Too big. (cpu=4) 2 more reasons are below."},
 };
 
 START_TEST(report_verdict_reads_as_tabled)
@@ -153,7 +189,7 @@ START_TEST(report_allocations_numbers_kernels_without_id)
     capture_begin(&c);
     report_allocations(c.out, a, kernels, ARRAY_SIZE(kernels), false);
     capture_end(&c);
-    ck_assert_msg(strcmp(c.text, "  KERNEL  AGENT  ADDRESS              RESERVED\n"
+    ck_assert_msg(strcmp(c.text, "  KERNEL  AGENT  ADDRESS              SLOTS\n"
                                  "  1       a1     -                    -\n"
                                  "  k2      a2     tcp://10.0.0.2:6001  cpu 4, mem 1 GiB\n") == 0,
                   "\n%s", c.text);
@@ -164,7 +200,8 @@ static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, report_where_reads_as_tabled, 0, ARRAY_SIZE(places));
     tcase_add_test(tc, report_counts_leaves_zeros_out);
-    tcase_add_test(tc, report_causes_lists_sentences_then_numbers);
+    tcase_add_test(tc, report_causes_lists_reasons_then_numbers);
+    tcase_add_test(tc, report_causes_leaves_out_a_lone_reason);
     tcase_add_loop_test(tc, report_verdict_reads_as_tabled, 0, ARRAY_SIZE(verdicts));
     tcase_add_test(tc, report_allocations_numbers_kernels_without_id);
 }

@@ -113,6 +113,19 @@ START_TEST(spec_build_makes_one_kernel)
 }
 END_TEST
 
+START_TEST(spec_build_takes_whole_gpus_as_devices)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    struct spec_options o = {.access_key = "k", .project = "p", .gpu = "2"};
+    struct err e = {0};
+    const Berth__V1__SessionSpec *s = spec_build(a, &o, &e);
+
+    ck_assert_msg(s != NULL, "refused: %s", e.message);
+    ck_assert_msg(strcmp(s->kernels[0]->slots[0]->slot, "cuda.device") == 0, "slot: %s",
+                  s->kernels[0]->slots[0]->slot);
+}
+END_TEST
+
 START_TEST(spec_build_makes_a_kernel_a_node)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
@@ -167,6 +180,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, spec_amount_reads_as_tabled, 0, ARRAY_SIZE(amounts));
     tcase_add_loop_test(tc, spec_build_refuses_as_tabled, 0, ARRAY_SIZE(bad));
     tcase_add_test(tc, spec_build_makes_one_kernel);
+    tcase_add_test(tc, spec_build_takes_whole_gpus_as_devices);
     tcase_add_test(tc, spec_build_makes_a_kernel_a_node);
     tcase_add_loop_test(tc, spec_agent_reads_as_tabled, 0, ARRAY_SIZE(agents));
 }
