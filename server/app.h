@@ -12,14 +12,16 @@ struct executors;     /* executor.h */
 struct health;        /* health.h */
 struct hub;           /* hub.h: subscribers of events */
 struct probe;         /* probe.h: is the database there and migrated, is Redis there */
+struct reflection;    /* reflection.h */
 struct registry;      /* scheduler/policy.h */
 struct round_service; /* round_service.h */
 struct server;        /* server.h */
 
 struct app {
     const struct config *config;
-    struct registry *registry; /* built-ins and loaded plugins */
-    struct health *health;     /* health_set() says what is wrong */
+    struct reflection *reflection; /* the contract, for tools */
+    struct registry *registry;     /* built-ins and loaded plugins */
+    struct health *health;         /* health_set() says what is wrong */
     struct probe *probe;
     struct executors *executors;
     struct hub *hub;              /* service_start() makes it */

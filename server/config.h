@@ -34,8 +34,9 @@ struct config {
 #undef SETTING
 };
 
-/* env: "NAME=value" strings, NULL-ended (environ); only BERTH_* is looked at, unknown ones are
- * refused. argv: the flags alone, without program name and command. NULL for either: none. */
+/* env: "NAME=value" strings, NULL-ended (environ); BERTH_* that name no setting are left alone (a
+ * container platform makes some of its own). argv: the flags alone, without program name and
+ * command. NULL for either: none. */
 int config_create(char *const *env, int argc, char *const *argv, struct config **ret,
                   struct err *e) MUST_CHECK;
 void config_destroy(struct config *c); /* NULL is fine */
@@ -46,7 +47,7 @@ void config_print(const struct config *c, FILE *out);
 /* Name, type, default and prose of every setting, for --help. */
 void config_help(FILE *out);
 
-/* A libpq connection string, either form, with the password's value replaced by "***". */
+/* A libpq connection string, either form, with the value of each password replaced by "***". */
 char *config_redact(const char *conninfo, struct arena *a);
 
 #endif

@@ -48,8 +48,9 @@ DEFINE_CLEANUP(struct executors, executors_destroy)
 
 /* Any thread. ERR_EXHAUSTED, reason QUEUE_FULL, with RetryInfo. */
 int executors_submit(struct executors *p, struct job *j, struct err *e) MUST_CHECK;
-/* Any thread, never waits: marks the job; if it runs, its statement in the database is cancelled
- * (by a thread of the pool). The caller must know that run() has not returned yet. */
+/* Any thread, never waits: marks the job; if it runs, its wait for the database ends with
+ * ERR_CANCELLED. The caller must know that run() has not returned yet. A job sets its deadline on
+ * the connection first and looks at `cancelled` then: pg_deadline() forgets earlier cancels. */
 void executors_cancel(struct executors *p, struct job *j);
 
 struct executors_stats {

@@ -6,6 +6,7 @@
 #ifndef BERTH_SERVER_LOG_H
 #define BERTH_SERVER_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "scheduler/err.h"
@@ -26,6 +27,21 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 /* The event, then reason, message, detail and meta of *e, then the fields. */
 void log_err(enum log_level level, const char *event, const struct err *e,
              const struct log_field *fields, unsigned n);
+
+/* At most per_second lines a second from one place; the others are counted. */
+struct log_limit {
+    unsigned per_second;
+    _Atomic int64_t second; /* the one being counted */
+    _Atomic unsigned count; /* in it */
+    _Atomic uint64_t left_out;
+};
+#define LOG_LIMIT(n)                                                                               \
+    {                                                                                              \
+        .per_second = (n)                                                                          \
+    }
+/* May a line of this level be written now? *ret_left_out: how many were not, since the last that
+ * was. */
+bool log_allowed(struct log_limit *l, enum log_level level, uint64_t *ret_left_out);
 
 /* log_info("server is listening", LOG_STR("address", a)); at least one field. */
 #define LOG_FIELDS(...)                                                                            \

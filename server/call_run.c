@@ -1,0 +1,177 @@
+/* call_run.c - around a handler: request in, handler, answer out. No lock is held here. */
+#include <assert.h>
+#include <string.h>
+
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/support/alloc.h>
+
+#include "server/call.h"
+#include "server/clock.h"
+#include "server/inbound.h"
+#include "server/log.h"
+#include "server/probe.h"
+#include "server/server_private.h"
+
+/* The request as one piece; the slice is to be unreferenced. */
+static int read_bytes(grpc_byte_buffer *b, grpc_slice *ret, struct err *e)
+{
+    grpc_byte_buffer_reader r;
+    if (grpc_byte_buffer_reader_init(&r, b) == 0)
+        return err_set(e, ERR_INVALID, "MALFORMED_MESSAGE", "the request cannot be decompressed");
+    *ret = grpc_byte_buffer_reader_readall(&r);
+    grpc_byte_buffer_reader_destroy(&r);
+    return 0;
+}
+
+static int unpack_request(struct call *c, struct inbound_memory *m, ProtobufCMessage **ret,
+                          struct err *e)
+{
+    grpc_slice bytes;
+    if (read_bytes(c->request, &bytes, e) < 0)
+        return -1;
+    int rc = inbound_unpack(c->method->input, c->method->rules, GRPC_SLICE_START_PTR(bytes),
+                            GRPC_SLICE_LENGTH(bytes), m, ret, e);
+    grpc_slice_unref(bytes);
+    return rc;
+}
+
+static void forget_request(struct call *c)
+{
+    grpc_byte_buffer_destroy(c->request);
+    c->request = NULL;
+    atomic_fetch_sub(&c->server->request_bytes, c->request_bytes);
+    c->request_bytes = 0;
+}
+
+static const char *peer_of(struct call *c, struct arena *a)
+{
+    char *peer = grpc_call_get_peer(c->call);
+    const char *copy = arena_strdup(a, peer);
+    gpr_free(peer);
+    return copy;
+}
+
+static void pack_answer(struct call *c, const struct rpc_context *x, const ProtobufCMessage *m)
+{
+    grpc_slice s;
+    if (x->packed != NULL) {
+        s = grpc_slice_from_copied_buffer((const char *)x->packed, x->n_packed);
+    } else {
+        assert(m != NULL && m->descriptor == c->method->output);
+        s = grpc_slice_malloc(protobuf_c_message_get_packed_size(m));
+        protobuf_c_message_pack(m, GRPC_SLICE_START_PTR(s));
+    }
+    c->answer = grpc_raw_byte_buffer_create(&s, 1);
+    grpc_slice_unref(s);
+}
+
+/* What must hold before a handler that uses the database is asked. */
+static int require_ready(struct call *c, const struct rpc_context *x, struct err *e)
+{
+    pg_deadline(x->pg, c->deadline_ns);
+    if (atomic_load(&c->left)) /* after pg_deadline(): see executors_cancel() */
+        return err_set(e, ERR_CANCELLED, "CANCELLED", "the client went away");
+    if (clock_ns() >= c->deadline_ns)
+        return err_set(e, ERR_TIMEOUT, "DEADLINE_EXCEEDED",
+                       "the deadline passed before the request was begun");
+    return probe_require(c->server->app->probe, x->pg, e);
+}
+
+static int run_handler(struct call *c, struct rpc_context *x, const ProtobufCMessage *request,
+                       struct err *e)
+{
+    void *response = NULL;
+    if (c->method->kind == RPC_STREAM) {
+        c->opened = c->method->run.stream(x, request, &c->stream, e) == 0;
+        assert(!c->opened || c->stream.ops != NULL);
+        return c->opened ? 0 : -1;
+    }
+    if (c->method->run.unary(x, request, &response, e) < 0)
+        return -1;
+    pack_answer(c, x, response);
+    return 0;
+}
+
+/* Where an error stops travelling. What the client can mend is the client's affair: debug. */
+static void log_failure(const struct call *c, const struct rpc_context *x, const struct err *e)
+{
+    static struct log_limit limit = LOG_LIMIT(50);
+    enum log_level level = e->code == ERR_INTERNAL                                ? LOG_ERROR
+                           : e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT ? LOG_WARN
+                                                                                  : LOG_DEBUG;
+    uint64_t left_out = 0;
+    if (!log_allowed(&limit, level, &left_out))
+        return;
+    struct log_field f[] = {LOG_STR("method", c->method->name), LOG_STR("peer", x->peer),
+                            LOG_NUM("ms", (clock_ns() - c->started_ns) / NS_PER_MS),
+                            LOG_NUM("left_out", left_out)};
+    log_err(level, "call failed", e, f, left_out > 0 ? 4 : 3);
+}
+
+static void run_call(struct call *c, struct arena *a, struct executor *ex)
+{
+    struct inbound_memory memory = {.arena = a,
+                                    .cap = (size_t)c->server->config->max_request_memory};
+    struct rpc_context x = {.app = c->server->app,
+                            .arena = a,
+                            .pg = ex != NULL ? ex->pg : NULL,
+                            .redis = ex != NULL ? ex->redis : NULL,
+                            .deadline_ns = c->deadline_ns,
+                            .method = c->method->name,
+                            .peer = peer_of(c, a),
+                            .call = c,
+                            .pbc = inbound_allocator(&memory)};
+    ProtobufCMessage *request = NULL;
+    struct err e = {.code = ERR_NONE};
+    int rc = 0;
+    if ((ex != NULL && require_ready(c, &x, &e) < 0) ||
+        unpack_request(c, &memory, &request, &e) < 0)
+        rc = -1;
+    forget_request(c);
+    memory.cap = SIZE_MAX; /* from here on it is the handler's */
+    if (rc == 0)
+        rc = run_handler(c, &x, request, &e);
+    if (rc < 0) {
+        log_failure(c, &x, &e);
+        pthread_mutex_lock(&c->lock);
+        call_set_status(c, &e, NULL);
+        pthread_mutex_unlock(&c->lock);
+    }
+    call_step(c, CALL_DONE, true);
+}
+
+void call_run_inline(struct call *c)
+{
+    struct arena *a = cq_arena(c->cq);
+    run_call(c, a, NULL);
+    arena_reset(a);
+}
+
+void call_run_job(struct job *j, struct executor *x)
+{
+    struct call *c = (struct call *)((char *)j - offsetof(struct call, job));
+    run_call(c, x->arena, x);
+    call_job_done(c);
+}
+
+/* --- what a handler may ask --- */
+
+bool rpc_stopped(const struct rpc_context *x)
+{
+    return atomic_load(&x->call->left) || atomic_load(&x->call->server->stopping) ||
+           clock_ns() >= x->deadline_ns;
+}
+
+const char *rpc_metadata(const struct rpc_context *x, const char *key)
+{
+    const grpc_metadata_array *m = &x->call->metadata;
+    for (size_t i = 0; i < m->count; i++) {
+        grpc_slice k = m->metadata[i].key;
+        grpc_slice v = m->metadata[i].value;
+        if (GRPC_SLICE_LENGTH(k) == strlen(key) &&
+            memcmp(GRPC_SLICE_START_PTR(k), key, strlen(key)) == 0)
+            return arena_strndup(x->arena, (const char *)GRPC_SLICE_START_PTR(v),
+                                 GRPC_SLICE_LENGTH(v));
+    }
+    return NULL;
+}

@@ -1,0 +1,91 @@
+/* command.c - the commands that print or change something and end. */
+#include "server/command.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "repo/migrate.h"
+#include "scheduler/plugin.h"
+#include "server/config.h"
+#include "server/dso.h"
+
+static int fail(const struct err *e, int code)
+{
+    fprintf(stderr, "berthd: %s%s%s\n", e->message, e->detail[0] != '\0' ? ": " : "", e->detail);
+    return code;
+}
+
+static void print_line(void *ctx, const char *line)
+{
+    (void)ctx;
+    puts(line);
+    fflush(stdout);
+}
+
+/* Takes a flag without value out of argv; true: it was there. */
+static bool take_flag(int *argc, char **argv, const char *flag)
+{
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], flag) != 0)
+            continue;
+        memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof(argv[0]));
+        (*argc)--;
+        return true;
+    }
+    return false;
+}
+
+int command_migrate(int argc, char **argv)
+{
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(config_destroyp) struct config *g = NULL;
+    CLEANUP(pg_closep) struct pg *pg = NULL;
+    struct migrate_options o = {.report = print_line};
+    o.adopt = take_flag(&argc, argv, "--adopt");
+    o.with_indexes = take_flag(&argc, argv, "--with-indexes");
+    if (o.with_indexes && !o.adopt) {
+        err_set(&e, ERR_INVALID, "BAD_FLAG", "--with-indexes goes with --adopt");
+        return fail(&e, EXIT_USAGE);
+    }
+    if (config_create(environ, argc, argv, &g, &e) < 0)
+        return fail(&e, EXIT_USAGE);
+    if (pg_open(g->database, &pg, &e) < 0 || migrate_run(pg, &o, &e) < 0)
+        return fail(&e, EXIT_FAILED);
+    return EXIT_OK;
+}
+
+static const char *const kind_names[N_PLUGIN_KINDS] = {
+    [PLUGIN_SEQUENCER] = "sequencer", [PLUGIN_VALIDATOR] = "validator", [PLUGIN_FILTER] = "filter",
+    [PLUGIN_ORDER] = "order",         [PLUGIN_SELECTOR] = "selector",
+};
+
+int command_list_plugins(int argc, char **argv)
+{
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(config_destroyp) struct config *g = NULL;
+    CLEANUP(registry_destroyp) struct registry *r = registry_create();
+    if (config_create(environ, argc, argv, &g, &e) < 0)
+        return fail(&e, EXIT_USAGE);
+    for (uint32_t i = 0; i < g->plugins.n; i++) {
+        if (dso_load(r, g->plugins.items[i], &e) < 0)
+            return fail(&e, EXIT_FAILED);
+    }
+    for (uint32_t i = 0; i < registry_count(r); i++) {
+        const char *origin = NULL;
+        const struct plugin *p = registry_at(r, i, &origin);
+        printf("%-10s %-32s %s (%s)\n", kind_names[p->kind], p->name, p->doc, origin);
+    }
+    return EXIT_OK;
+}
+
+int command_print_config(int argc, char **argv)
+{
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(config_destroyp) struct config *g = NULL;
+    if (config_create(environ, argc, argv, &g, &e) < 0)
+        return fail(&e, EXIT_USAGE);
+    config_print(g, stdout);
+    return EXIT_OK;
+}

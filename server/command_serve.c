@@ -1,0 +1,170 @@
+/* command_serve.c - the daemon: makes the parts of app.h in order, waits for a signal, drains.
+ *
+ * Signals are blocked before the first thread, so that no thread but this one ever gets one. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <grpc/grpc.h>
+#include <grpc/support/log.h>
+
+#include "scheduler/policy.h"
+#include "server/app.h"
+#include "server/command.h"
+#include "server/config.h"
+#include "server/dso.h"
+#include "server/executor.h"
+#include "server/health.h"
+#include "server/log.h"
+#include "server/probe.h"
+#include "server/reflection.h"
+#include "server/server.h"
+
+static void block_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret, NULL);
+    signal(SIGPIPE, SIG_IGN); /* hiredis and libgrpc write to sockets that may be gone */
+}
+
+static void log_grpc(gpr_log_func_args *args)
+{
+    static struct log_limit limit = LOG_LIMIT(20);
+    enum log_level level = args->severity == GPR_LOG_SEVERITY_ERROR ? LOG_WARN : LOG_DEBUG;
+    uint64_t left_out = 0;
+    if (log_allowed(&limit, level, &left_out))
+        log_write(level, "gRPC says",
+                  LOG_FIELDS(LOG_STR("message", args->message), LOG_NUM("left_out", left_out)));
+}
+
+/* Written aside and renamed: who sees the file sees all of it. */
+static int write_port(const struct app *app, struct err *e)
+{
+    const char *path = app->config->port_file;
+    char aside[4096];
+    if (*path == '\0')
+        return 0;
+    snprintf(aside, sizeof(aside), "%s.new", path);
+    FILE *f = fopen(aside, "we");
+    if (f == NULL)
+        goto fail;
+    int n = fprintf(f, "%d\n", server_port(app->server));
+    if (fclose(f) != 0 || n < 0 || rename(aside, path) != 0)
+        goto fail;
+    return 0;
+fail:
+    err_set(e, ERR_INVALID, "BAD_SETTING",
+            "cannot write the port to \"%.100s\" (setting port_file)", path);
+    return err_detail(e, "%s", strerror(errno));
+}
+
+static int load_plugins(struct app *app, struct err *e)
+{
+    app->registry = registry_create();
+    for (uint32_t i = 0; i < app->config->plugins.n; i++) {
+        const char *path = app->config->plugins.items[i];
+        if (dso_load(app->registry, path, e) < 0)
+            return -1;
+        log_info("plugin loaded", LOG_STR("file", path));
+    }
+    return 0;
+}
+
+static int make_executors(struct app *app, struct err *e)
+{
+    const struct config *g = app->config;
+    struct executors_options o = {.threads = (unsigned)g->executors,
+                                  .queue = (unsigned)g->executor_queue,
+                                  .database = g->database,
+                                  .redis = g->redis,
+                                  .redis_timeout_ms = (int)g->redis_timeout};
+    return executors_create(&o, &app->executors, e);
+}
+
+static int make_parts(struct app *app, struct err *e)
+{
+    if (load_plugins(app, e) < 0)
+        return -1;
+    app->health = health_create();
+    if (reflection_create(&app->reflection, e) < 0 ||
+        probe_create(app->config, app->health, &app->probe, e) < 0 || make_executors(app, e) < 0 ||
+        service_start(app, e) < 0 || server_create(app, &app->server, e) < 0)
+        return -1;
+    server_start(app->server);
+    health_set(app->health, HEALTH_START, true, NULL);
+    return write_port(app, e);
+}
+
+/* The reverse of make_parts(), however far that came. */
+static void destroy_parts(struct app *app)
+{
+    server_destroy(app->server);
+    service_finish(app);
+    executors_destroy(app->executors);
+    probe_destroy(app->probe);
+    reflection_destroy(app->reflection);
+    health_destroy(app->health);
+    registry_destroy(app->registry);
+}
+
+static void await_end(const sigset_t *signals)
+{
+    int sig = 0;
+    do {
+        if (sigwait(signals, &sig) != 0)
+            continue;
+        log_info("signal", LOG_STR("name", sigabbrev_np(sig)));
+    } while (sig != SIGTERM && sig != SIGINT);
+}
+
+static void drain(struct app *app)
+{
+    log_info("draining", LOG_NUM("grace_ms", app->config->grace_period));
+    health_set(app->health, HEALTH_DRAIN, false, "The server is shutting down.");
+    service_drain(app);
+    server_drain(app->server, app->config->grace_period);
+}
+
+static int serve(const struct config *g, const sigset_t *signals)
+{
+    struct app app = {.config = g};
+    struct err e = {.code = ERR_NONE};
+    int code = EXIT_OK;
+    log_setup((enum log_level)g->log_level, (enum log_format)g->log_format);
+    gpr_set_log_function(log_grpc);
+    grpc_init();
+    if (make_parts(&app, &e) < 0) {
+        log_err(LOG_ERROR, "cannot start", &e, NULL, 0);
+        code = EXIT_FAILED;
+    } else {
+        CLEANUP(arena_destroyp) struct arena *a = arena_create();
+        log_info("listening", LOG_STR("address", server_address(app.server)),
+                 LOG_STR("replica", g->replica), LOG_STR("version", BERTH_VERSION),
+                 LOG_STR("database", config_redact(g->database, a)), LOG_STR("redis", g->redis));
+        await_end(signals);
+        drain(&app);
+    }
+    destroy_parts(&app);
+    grpc_shutdown_blocking();
+    log_info("ended", LOG_NUM("code", code));
+    return code;
+}
+
+int command_serve(int argc, char **argv)
+{
+    struct err e = {.code = ERR_NONE};
+    sigset_t signals;
+    CLEANUP(config_destroyp) struct config *g = NULL;
+    if (config_create(environ, argc, argv, &g, &e) < 0) {
+        fprintf(stderr, "berthd: %s\n", e.message);
+        return EXIT_USAGE;
+    }
+    block_signals(&signals);
+    return serve(g, &signals);
+}

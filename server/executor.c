@@ -1,0 +1,186 @@
+/* executor.c - the pool: a bounded queue and its threads.
+ *
+ * No lock is held while a job runs, and no two locks are ever held together. A thread's lock guards
+ * which job it runs: pg_cancel() under it reaches that job and no other, because pg_deadline(),
+ * called when the next job starts, forgets cancels that came before. */
+#include "server/executor.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { RETRY_MS = 100 };
+
+struct thread {
+    struct executor view; /* what jobs see */
+    struct executors *pool;
+    pthread_t id;
+    bool started;
+    pthread_mutex_t lock;
+    struct job *job; /* what runs now */
+};
+
+struct executors {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct job *first, **last;
+    unsigned queued, queue_max, running, n;
+    uint64_t done;
+    bool stopping; /* no more jobs come */
+    struct thread threads[];
+};
+
+/* --- running jobs --- */
+
+static struct job *next_job(struct executors *p)
+{
+    pthread_mutex_lock(&p->lock);
+    while (p->first == NULL && !p->stopping)
+        pthread_cond_wait(&p->work, &p->lock);
+    struct job *j = p->first;
+    if (j != NULL) {
+        p->first = j->next;
+        if (p->first == NULL)
+            p->last = &p->first;
+        p->queued--;
+        p->running++;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return j;
+}
+
+static void set_job(struct thread *t, struct job *j)
+{
+    pthread_mutex_lock(&t->lock);
+    t->job = j;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void *run_jobs(void *arg)
+{
+    struct thread *t = arg;
+    struct executors *p = t->pool;
+    for (struct job *j = next_job(p); j != NULL; j = next_job(p)) {
+        set_job(t, j);
+        pg_deadline(t->view.pg, 0); /* also forgets a cancel meant for the job before */
+        j->run(j, &t->view);        /* may free j; from here on it is only compared */
+        set_job(t, NULL);
+        arena_reset(t->view.arena);
+        pthread_mutex_lock(&p->lock);
+        p->running--;
+        p->done++;
+        pthread_mutex_unlock(&p->lock);
+    }
+    return NULL;
+}
+
+/* --- cancelling --- */
+
+void executors_cancel(struct executors *p, struct job *j)
+{
+    atomic_store(&j->cancelled, true);
+    for (unsigned i = 0; i < p->n; i++) {
+        struct thread *t = &p->threads[i];
+        pthread_mutex_lock(&t->lock);
+        if (t->job == j)
+            pg_cancel(t->view.pg);
+        pthread_mutex_unlock(&t->lock);
+    }
+}
+
+int executors_submit(struct executors *p, struct job *j, struct err *e)
+{
+    bool taken = false;
+    pthread_mutex_lock(&p->lock);
+    if (!p->stopping && p->queued < p->queue_max) {
+        taken = true;
+        j->next = NULL;
+        *p->last = j;
+        p->last = &j->next;
+        p->queued++;
+        pthread_cond_signal(&p->work);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (taken)
+        return 0;
+    err_set(e, ERR_EXHAUSTED, "QUEUE_FULL", "too many requests are waiting: try again later");
+    return err_retry(e, RETRY_MS);
+}
+
+/* --- making and ending --- */
+
+static int start_thread(struct executors *p, unsigned i, const struct executors_options *o,
+                        struct err *e)
+{
+    struct thread *t = &p->threads[i];
+    t->pool = p;
+    t->view.index = i;
+    pthread_mutex_init(&t->lock, NULL);
+    p->n = i + 1;
+    t->view.arena = arena_create();
+    if (pg_create(o->database, &t->view.pg, e) < 0 ||
+        redis_create(o->redis, o->redis_timeout_ms, &t->view.redis, e) < 0)
+        return -1;
+    if (pthread_create(&t->id, NULL, run_jobs, t) != 0)
+        return err_set(e, ERR_EXHAUSTED, "NO_THREAD", "cannot start an executor thread");
+    t->started = true;
+    return 0;
+}
+
+int executors_create(const struct executors_options *o, struct executors **ret, struct err *e)
+{
+    struct executors *p = calloc(1, sizeof(*p) + o->threads * sizeof(p->threads[0]));
+    if (p == NULL)
+        return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    p->last = &p->first;
+    p->queue_max = o->queue;
+    for (unsigned i = 0; i < o->threads; i++) {
+        if (start_thread(p, i, o, e) < 0)
+            goto fail;
+    }
+    *ret = p;
+    return 0;
+fail:
+    executors_destroy(p);
+    return -1;
+}
+
+static void end_thread(struct thread *t)
+{
+    if (t->started)
+        pthread_join(t->id, NULL);
+}
+
+static void free_thread(struct thread *t)
+{
+    pg_close(t->view.pg);
+    redis_destroy(t->view.redis);
+    arena_destroy(t->view.arena);
+    pthread_mutex_destroy(&t->lock);
+}
+
+void executors_destroy(struct executors *p)
+{
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 0; i < p->n; i++)
+        end_thread(&p->threads[i]);
+    for (unsigned i = 0; i < p->n; i++)
+        free_thread(&p->threads[i]);
+    pthread_cond_destroy(&p->work);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+void executors_stats(struct executors *p, struct executors_stats *ret)
+{
+    pthread_mutex_lock(&p->lock);
+    *ret = (struct executors_stats){
+        .threads = p->n, .running = p->running, .queued = p->queued, .done = p->done};
+    pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,59 @@
+/* main.c - berthd: finds the command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/command.h"
+#include "server/config.h"
+
+static void print_help(FILE *out)
+{
+    fprintf(out,
+            "Usage: berthd [serve] [--setting value ...]\n"
+            "       berthd migrate [--adopt] [--with-indexes] [--setting value ...]\n"
+            "       berthd --list-plugins | --print-config | --help | --version\n\n"
+            "serve        answer RPCs until SIGTERM; then drain and end\n"
+            "migrate      bring the database to the schema this program needs\n"
+            "  --adopt         the tables of the cluster manager exist: check them, and create\n"
+            "                  only what Berth adds\n"
+            "  --with-indexes  with --adopt: also create indexes that speed up rounds\n\n"
+            "Settings, also from the environment as BERTH_<NAME>:\n");
+    config_help(out);
+}
+
+static int command_help(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    print_help(stdout);
+    return EXIT_OK;
+}
+
+static int command_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("berthd " BERTH_VERSION);
+    return EXIT_OK;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"serve", command_serve},
+    {"migrate", command_migrate},
+    {"--list-plugins", command_list_plugins},
+    {"--print-config", command_print_config},
+    {"--help", command_help},
+    {"-h", command_help},
+    {"--version", command_version},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    }
+    return command_serve(argc - 1, argv + 1);
+}
