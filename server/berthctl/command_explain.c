@@ -25,7 +25,8 @@ static void print_answer(struct ctl *c, const struct options *o, const char *ses
                          const Berth__V1__PreviewAllocationResponse *r)
 {
     const char *subject = arena_printf(c->arena, "Session %s", session);
-    fprintf(c->out, "%s\n", report_verdict(c->arena, subject, o->after_queue, r));
+    fprintf(c->out, "%s%s%s\n", style_begin(verdict_style(r->verdict), c->color),
+            report_verdict(c->arena, subject, o->after_queue, r), style_end(c->color));
     report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
     if (r->n_agents_by_cause > 0)
         fprintf(c->out, "\nAgents that cannot take it, by cause: %s.\n",
