@@ -137,6 +137,9 @@ void hub_accept(struct hub *h, struct hub_entry entry);
 void hub_group_skip(struct hub *h, uint32_t group, int64_t to);
 /* What the database says about the groups; afterwards hub_group_due() may be true. */
 void hub_learn(struct hub *h, const struct event_bounds *bounds, uint32_t n);
+/* Groups whose log is shorter than it was before the database was asked (hub_group.asked): ends
+ * those who have seen more. */
+void hub_find_restarts(struct hub *h, const struct event_bounds *bounds, uint32_t n);
 /* Whether the ring lacks events that the database has; *ret_ns: when to look again. */
 bool hub_group_due(const struct hub *h, const struct hub_group *g, int64_t now_ns, int64_t *ret_ns);
 

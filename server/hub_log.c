@@ -114,10 +114,11 @@ static void stash_drain(struct hub *h, struct hub_group *g)
         else
             free(g->stash[n].frame);
     }
+    if (n == 0)
+        return;
     g->n_stash -= n;
     memmove(g->stash, g->stash + n, g->n_stash * sizeof(*g->stash));
-    if (n > 0)
-        g->gap_ns = clock_ns(); /* another gap, if any is left */
+    g->gap_ns = clock_ns(); /* another gap, if any is left */
 }
 
 static void stash_insert(struct hub_group *g, const struct hub_entry *entry)
@@ -191,13 +192,20 @@ void hub_learn(struct hub *h, const struct event_bounds *bounds, uint32_t n)
         uint32_t n_before = h->n_groups;
         uint32_t index = hub_group_index(h, bounds[i].scaling_group, 0);
         struct hub_group *g = &h->groups[index];
-        if (bounds[i].last < g->asked)
-            group_restart(h, index, bounds[i].last);
-        else if (g->last < bounds[i].last)
+        if (g->last < bounds[i].last)
             g->last = bounds[i].last;
-        g->asked = 0;
         if (h->n_groups > n_before || h->n_subscribers == 0)
             hub_group_skip(h, index, g->last); /* nobody is live in it */
+    }
+}
+
+void hub_find_restarts(struct hub *h, const struct event_bounds *bounds, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        bool found;
+        uint32_t at = name_position(h, bounds[i].scaling_group, &found);
+        if (found && bounds[i].last < h->groups[h->by_name[at]].asked)
+            group_restart(h, h->by_name[at], bounds[i].last);
     }
 }
 

@@ -72,8 +72,10 @@ static void poll_bounds(struct hub *h, struct arena *a)
     pthread_mutex_unlock(&h->lock);
     int rc = read_bounds(h, a, &bounds, &n, &e);
     hub_lock(h);
-    if (rc == 0)
+    if (rc == 0) {
+        hub_find_restarts(h, bounds, n);
         hub_learn(h, bounds, n);
+    }
     h->next_poll_ns = clock_ns() + h->options.poll_ms * NS_PER_MS;
     note_outcome(h, rc, &e);
 }
