@@ -179,7 +179,7 @@ static void get_decisions(struct plan_reader *x)
         d->outcome = (enum outcome)get_below(r, N_OUTCOMES);
         d->session = get_below(r, x->s->n_sessions);
         uint32_t list = get_below(r, x->n_lists + (uint64_t)1);
-        if (list > 0 && reader_ok(r)) {
+        if (list > 0) {
             d->causes = x->lists[list - 1].causes;
             d->n_causes = x->lists[list - 1].n;
         }

@@ -122,6 +122,16 @@ START_TEST(err_detail_is_cut_at_its_own_length)
 }
 END_TEST
 
+START_TEST(err_copy_cuts_to_any_size)
+{
+    char text[8];
+    ck_assert_str_eq(err_copy(text, 2, "ab"), "+");
+    ck_assert_str_eq(err_copy(text, 2, "a"), "a");
+    ck_assert_str_eq(err_copy(text, 4, "abcd"), "ab+");
+    ck_assert_str_eq(err_copy(text, 4, "\x80\x80\x80\x80"), "+"); /* no character begins here */
+}
+END_TEST
+
 START_TEST(err_text_is_empty_when_it_cannot_be_formatted)
 {
     static const wchar_t bad[] = {0x7FFFFFFF, 0};
@@ -165,6 +175,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, err_set_starts_afresh_and_may_quote_the_old_text);
     tcase_add_test(tc, err_meta_replaces_a_key_and_leaves_out_the_fifth);
     tcase_add_test(tc, err_detail_is_cut_at_its_own_length);
+    tcase_add_test(tc, err_copy_cuts_to_any_size);
     tcase_add_test(tc, err_text_is_empty_when_it_cannot_be_formatted);
     tcase_add_test(tc, err_field_names_the_field);
     tcase_add_test(tc, err_code_has_a_name_of_its_own);

@@ -72,6 +72,7 @@ START_TEST(builder_finds_rows_while_building)
     ck_assert_int_eq(builder_slot_type(b, builder_find_slot(b, "mem")), SLOT_BYTES);
     ck_assert_uint_eq(builder_find_slot(b, "tpu"), NONE);
     ck_assert_uint_eq(builder_find_agent(b, "gone"), NONE);
+    ck_assert_uint_eq(builder_find_agent(b, "never"), NONE);
     ck_assert_str_eq(builder_agent_at(b, builder_find_agent(b, "a2"))->addr, "tcp://a2:6001");
     ck_assert_uint_eq(builder_find_owner(b, OWNER_PROJECT, "AK1"), NONE);
     ck_assert_int_eq(builder_session_at(b, builder_find_session(b, &session))->retries, 7);
