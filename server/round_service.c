@@ -254,9 +254,10 @@ static int decide(struct round *r, struct err *e)
 /* --- 9 commit, 10 publish ----------------------------------------------------------------------
  */
 
-static int build_answer(struct round *r, struct arena *a, struct err *e)
+static int build_answer(struct round *r, struct err *e)
 {
-    return r->in->answer(r->in->answer_ctx, &r->report, a, &r->answer, &r->answer_len, e);
+    return r->in->answer(r->in->answer_ctx, &r->report, r->worker->arena, &r->answer,
+                         &r->answer_len, e);
 }
 
 /* commit_input.answer: inside the last transaction. */
@@ -265,8 +266,9 @@ static int fix_answer(void *ctx, const struct plan *plan, struct arena *a, uint8
 {
     struct round *r = ctx;
     (void)plan; /* report.plan is the same */
+    (void)a;    /* the answer is the caller's too: it must outlive the commit */
     r->report.phase_ns[REPORT_COMMIT] = clock_ns() - r->mark_ns;
-    if (build_answer(r, a, e) < 0)
+    if (build_answer(r, e) < 0)
         return -1;
     *ret = r->answer;
     *ret_len = r->answer_len;
@@ -346,14 +348,14 @@ static int run_locked(struct round *r, struct err *e)
     if (load(r, e) < 0 || decide(r, e) < 0 || commit(r, e) < 0)
         return -1;
     log_round(r);
-    return r->answer != NULL ? 0 : build_answer(r, a, e);
+    return r->answer != NULL ? 0 : build_answer(r, e);
 }
 
 static int run_dry(struct round *r, struct err *e)
 {
     if (load(r, e) < 0 || decide(r, e) < 0)
         return -1;
-    return build_answer(r, r->worker->arena, e);
+    return build_answer(r, e);
 }
 
 int round_service_run(struct round_service *s, const struct worker *w, const struct round_input *in,

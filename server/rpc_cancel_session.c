@@ -13,16 +13,19 @@ static const char default_reason[] = "user-requested";
 
 struct cancel {
     const struct uuid *session_id;
-    uint8_t *answer; /* as built last */
+    struct arena *arena; /* the call's: the answer outlives the transaction */
+    uint8_t *answer;     /* as built last */
     size_t answer_len;
 };
 
 /* cancel_input.answer: the answer, for both the caller and the store. */
-static int build_answer(void *ctx, const struct cancel_result *r, struct arena *a, uint8_t **ret,
-                        size_t *ret_len, struct err *e)
+static int build_answer(void *ctx, const struct cancel_result *r, struct arena *scratch,
+                        uint8_t **ret, size_t *ret_len, struct err *e)
 {
     struct cancel *cancel = ctx;
+    struct arena *a = cancel->arena;
     Berth__V1__CancelSessionResponse m = BERTH__V1__CANCEL_SESSION_RESPONSE__INIT;
+    (void)scratch;
     (void)e;
     m.session_id = convert_uuid(cancel->session_id, a);
     m.previous_status = convert_text(r->previous_status);
@@ -65,7 +68,7 @@ int rpc_cancel_session(struct rpc_context *c, const void *request, void **respon
     (void)response; /* the answer is packed already */
     if (!uuid_parse(q->session_id, &id))
         return err_field(e, "session_id", "session_id is not a UUID");
-    struct cancel cancel = {.session_id = &id};
+    struct cancel cancel = {.session_id = &id, .arena = c->arena};
     const char *reason = q->reason[0] != '\0' ? q->reason : default_reason;
     const struct cancel_input in = {
         .session_id = id,
