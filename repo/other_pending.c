@@ -26,10 +26,10 @@ static int other_row(void *ctx, const struct pg_rows *r, struct err *e)
     struct other_ctx *k = ctx;
     struct uuid id = rows_uuid(r, 0, 2);
     if (!k->started || uuid_compare(&id, &k->id) != 0) {
-        int64_t created_at = rows_is_null(r, 0, 1) ? 0 : rows_time(r, 0, 1);
+        int64_t created_at = rows_time(r, 0, 1);
         const struct other_pending p = {
             .keypair = builder_find_owner(k->l->b, OWNER_KEYPAIR, rows_text(r, 0, 0)),
-            .created_at = created_at == TIME_NONE || created_at == INT64_MAX ? 0 : created_at,
+            .created_at = time_is_finite(created_at) ? created_at : 0,
             .id = id,
         };
         k->request = builder_other_pending(k->l->b, &p);

@@ -79,8 +79,7 @@ static int word_value(const struct word *words, size_t n, const char *text, cons
 static void read_times(const struct pg_rows *r, struct session *s, struct flaw *f)
 {
     s->created_at = rows_time(r, 0, COL_CREATED);
-    if (rows_is_null(r, 0, COL_CREATED) || s->created_at == TIME_NONE ||
-        s->created_at == INT64_MAX) {
+    if (!time_is_finite(s->created_at)) {
         flaw_set(f, "created_at", rows_is_null(r, 0, COL_CREATED) ? NULL : "infinity");
         s->created_at = 0;
     }
@@ -89,8 +88,7 @@ static void read_times(const struct pg_rows *r, struct session *s, struct flaw *
     if (since != NULL && !time_parse(since, &s->pending_since))
         flaw_set(f, "status_history.PENDING", since);
     s->starts_at = rows_time(r, 0, COL_STARTS);
-    if (!rows_is_null(r, 0, COL_STARTS) &&
-        (s->starts_at == TIME_NONE || s->starts_at == INT64_MAX)) {
+    if (!rows_is_null(r, 0, COL_STARTS) && !time_is_finite(s->starts_at)) {
         flaw_set(f, "requested_starts_at", "infinity");
         s->starts_at = TIME_NONE;
     }

@@ -48,6 +48,12 @@ struct load {
     uint8_t *has_ledger; /* by kernel: has live rows in resource_allocations */
 };
 
+/* false for the infinities of timestamptz as rows_time() gives them, and for NULL. */
+static inline bool time_is_finite(int64_t us)
+{
+    return us > -INT64_C(1000000000000000000) && us != INT64_MAX;
+}
+
 /* The owner of that key, added when new. NULL keys stand for "" and are missing. */
 uint32_t owner_intern(struct load *l, enum owner_kind kind, const char *key);
 uint32_t owner_intern_uuid(struct load *l, enum owner_kind kind, const struct uuid *id);
