@@ -1,55 +1,38 @@
 /* cause.c - the words and numbers of a cause. */
 #include "scheduler/cause.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-static char *format(struct arena *a, const char *fmt, va_list args)
-    __attribute__((format(printf, 2, 0)));
-
-static char *format(struct arena *a, const char *fmt, va_list args)
-{
-    va_list again;
-    va_copy(again, args);
-    int len = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    if (len < 0)
-        return arena_strdup(a, "");
-    char *text = arena_new(a, char, (size_t)len + 1);
-    (void)vsnprintf(text, (size_t)len + 1, fmt, args);
-    return text;
-}
-
-struct cause *cause_add(struct cause_list *causes, enum cause_kind kind, const char *subject,
-                        const char *fmt, ...)
+static struct cause *cause_next(struct cause_list *causes)
 {
     causes->items = arena_grow(causes->arena, causes->items, &causes->cap, causes->n + 1,
                                sizeof(*causes->items));
-    struct cause *c = &causes->items[causes->n++];
-    va_list args;
-    va_start(args, fmt);
+    return &causes->items[causes->n++];
+}
+
+void cause_push(struct cause_list *causes, const struct cause *c)
+{
+    *cause_next(causes) = *c;
+}
+
+struct cause *cause_add(struct cause_list *causes, enum cause_kind kind, const char *subject,
+                        const char *message)
+{
+    struct cause *c = cause_next(causes);
     *c = (struct cause){.kind = kind,
                         .plugin = causes->plugin,
                         .subject = subject != NULL ? subject : "",
-                        .message = format(causes->arena, fmt, args),
+                        .message = message,
                         .retryable = true};
-    va_end(args);
     return c;
 }
 
 const struct cause *cause_single(struct arena *a, enum cause_kind kind, const char *plugin,
-                                 bool retryable, const char *fmt, ...)
+                                 bool retryable, const char *message)
 {
     struct cause *c = arena_new(a, struct cause, 1);
-    va_list args;
-    va_start(args, fmt);
-    *c = (struct cause){.kind = kind,
-                        .plugin = plugin,
-                        .subject = "",
-                        .message = format(a, fmt, args),
-                        .retryable = retryable};
-    va_end(args);
+    *c = (struct cause){
+        .kind = kind, .plugin = plugin, .subject = "", .message = message, .retryable = retryable};
     return c;
 }
 
@@ -69,12 +52,8 @@ bool cause_equal(const struct cause *a, const struct cause *b)
     return true;
 }
 
-void text_add(struct text *t, const char *fmt, ...)
+void text_add(struct text *t, const char *piece)
 {
-    va_list args;
-    va_start(args, fmt);
-    char *piece = format(t->arena, fmt, args);
-    va_end(args);
     size_t len = strlen(piece);
     t->chars = arena_grow(t->arena, t->chars, &t->cap, t->len + len + 1, 1);
     memcpy(t->chars + t->len, piece, len + 1);
@@ -94,8 +73,8 @@ char *cause_amounts(const struct snapshot *s, const uint32_t *slots, uint32_t n,
         char amount[AMOUNT_TEXT];
         int64_t value = row[slots[i]];
         if (value != AMOUNT_INF)
-            text_add(&t, "%s%s=%s", t.len > 0 ? " " : "", s->slots[slots[i]].name,
-                     amount_humanize(value, s->slots[slots[i]].type, amount));
+            text_addf(&t, "%s%s=%s", t.len > 0 ? " " : "", s->slots[slots[i]].name,
+                      amount_humanize(value, s->slots[slots[i]].type, amount));
     }
     return text_end(&t);
 }
@@ -107,9 +86,9 @@ char *cause_shortages(const struct snapshot *s, const struct shortage *slots, ui
     for (uint32_t i = 0; i < n; i++) {
         char asked[AMOUNT_TEXT], there[AMOUNT_TEXT];
         const struct slot *slot = &s->slots[slots[i].slot];
-        text_add(&t, "%s%s (asked %s, %s %s)", i > 0 ? ", " : "", slot->name,
-                 amount_humanize(slots[i].requested, slot->type, asked), word,
-                 amount_humanize(slots[i].available, slot->type, there));
+        text_addf(&t, "%s%s (asked %s, %s %s)", i > 0 ? ", " : "", slot->name,
+                  amount_humanize(slots[i].requested, slot->type, asked), word,
+                  amount_humanize(slots[i].available, slot->type, there));
     }
     return text_end(&t);
 }
@@ -118,7 +97,7 @@ char *cause_list_names(const char *const *names, uint32_t n, uint32_t max, struc
 {
     struct text t = {.arena = a};
     for (uint32_t i = 0; i < n && i < max; i++)
-        text_add(&t, "%s%s", i > 0 ? ", " : "", names[i]);
+        text_addf(&t, "%s%s", i > 0 ? ", " : "", names[i]);
     if (n > max)
         text_add(&t, ", ...");
     return text_end(&t);

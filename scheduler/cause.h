@@ -10,7 +10,9 @@ bool cause_equal(const struct cause *a, const struct cause *b);
 
 /* A cause of the engine itself, alone in an array. */
 const struct cause *cause_single(struct arena *a, enum cause_kind kind, const char *plugin,
-                                 bool retryable, const char *fmt, ...) PRINTF_LIKE(5, 6);
+                                 bool retryable, const char *message);
+
+void cause_push(struct cause_list *causes, const struct cause *c); /* as it is */
 
 /* "cpu=4 mem=2g": the named slots of a row, humanized, infinite ones left out. */
 char *cause_amounts(const struct snapshot *s, const uint32_t *slots, uint32_t n, const int64_t *row,
@@ -29,7 +31,8 @@ struct text {
     char *chars; /* NUL-terminated once something was added */
     size_t len, cap;
 };
-void text_add(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void text_add(struct text *t, const char *piece);
+#define text_addf(t, ...) text_add((t), arena_printf((t)->arena, __VA_ARGS__))
 char *text_end(struct text *t); /* never NULL */
 
 #endif

@@ -43,21 +43,29 @@ static const char *seconds_text(int64_t micros, struct arena *a)
     return text;
 }
 
+static const struct cause *timeout_cause(struct engine *g)
+{
+    if (g->timeout_cause == NULL)
+        g->timeout_cause =
+            cause_single(g->arena, CAUSE_PENDING_TIMEOUT, "pending_timeout", false,
+                         arena_printf(g->arena, "Waited longer than the pending timeout of %s s.",
+                                      seconds_text(g->snapshot->pending_timeout, g->arena)));
+    return g->timeout_cause;
+}
+
 bool engine_exclude(struct engine *g, uint32_t session, struct decision *ret)
 {
     const struct session *x = &g->snapshot->sessions[session];
     *ret = (struct decision){.session = session, .n_causes = 1};
     if (g->ledger.expired[session]) {
         ret->outcome = OUTCOME_EXPIRED;
-        ret->causes = cause_single(g->arena, CAUSE_PENDING_TIMEOUT, "pending_timeout", false,
-                                   "Waited longer than the pending timeout of %s s.",
-                                   seconds_text(g->snapshot->pending_timeout, g->arena));
+        ret->causes = timeout_cause(g);
         return true;
     }
     if (x->bad_data == NULL)
         return false;
     ret->outcome = OUTCOME_INVALID;
-    ret->causes = cause_single(g->arena, CAUSE_BAD_DATA, "snapshot", false, "%s", x->bad_data);
+    ret->causes = cause_single(g->arena, CAUSE_BAD_DATA, "snapshot", false, x->bad_data);
     return true;
 }
 
@@ -78,10 +86,10 @@ static bool validator_passes(struct engine *g, uint32_t i, struct check *c)
         return true;
     }
     if (l->n == before)
-        (void)cause_add(l, CAUSE_PLUGIN, NULL,
-                        result == CHECK_REJECTED ? "The validator %s refuses it without a reason."
-                                                 : "The validator %s could not check it.",
-                        v->plugin->name);
+        (void)cause_addf(l, CAUSE_PLUGIN, NULL,
+                         result == CHECK_REJECTED ? "The validator %s refuses it without a reason."
+                                                  : "The validator %s could not check it.",
+                         v->plugin->name);
     return false;
 }
 

@@ -14,8 +14,9 @@ struct engine {
     struct ledger ledger;
     struct placer placer;
     void **validator_states;
-    uint64_t ignored;         /* bit i: validator i does not run */
-    struct cause_list causes; /* scratch of the session at hand */
+    uint64_t ignored;                  /* bit i: validator i does not run */
+    const struct cause *timeout_cause; /* made when first needed */
+    struct cause_list causes;          /* scratch of the session at hand */
     const struct round_hooks *hooks;
     int64_t *phase_ns; /* NULL: not measured */
     int64_t last_ns;

@@ -17,16 +17,14 @@ static const enum verdict verdicts[N_OUTCOMES] = {
 
 /* --- agent rows --- */
 
-static struct cause unavailable_cause(const struct agent *agent, struct arena *a)
+static void unavailable_add(struct cause_list *l, const struct agent *agent)
 {
-    const char *why = agent->bad_data != NULL ? agent->bad_data
-                      : !agent->alive         ? arena_printf(a, "%s is not alive.", agent->id)
-                                      : arena_printf(a, "%s is not schedulable.", agent->id);
-    return (struct cause){.kind = CAUSE_AGENT_UNAVAILABLE,
-                          .plugin = "agents",
-                          .subject = agent->id,
-                          .message = why,
-                          .retryable = true};
+    l->plugin = "agents";
+    if (agent->bad_data != NULL)
+        (void)cause_add(l, CAUSE_AGENT_UNAVAILABLE, agent->id, agent->bad_data);
+    else
+        (void)cause_addf(l, CAUSE_AGENT_UNAVAILABLE, agent->id, "%s is not %s.", agent->id,
+                         agent->alive ? "schedulable" : "alive");
 }
 
 /* Every filter is asked about every agent, whatever the others said. r NULL: nothing to ask. */
@@ -41,13 +39,13 @@ static void fill_row(const struct engine *g, const struct requirement *r, uint32
     bool counted[N_CAUSE_KINDS] = {false};
     uint32_t about = NONE;
     if (!agent_is_candidate(&g->snapshot->agents[agent]))
-        *cause_add(&l, CAUSE_NONE, NULL, "%s", "") =
-            unavailable_cause(&g->snapshot->agents[agent], g->arena);
+        unavailable_add(&l, &g->snapshot->agents[agent]);
     for (uint32_t i = 0; r != NULL && i < filters->n; i++) {
         const struct chosen *f = &filters->items[i];
-        if (filter_applies(f, m, r) && !f->plugin->filter.keep(m, r, f->options, agent))
-            *cause_add(&l, CAUSE_NONE, NULL, "%s", "") =
-                filter_cause(f, m, r, &who, g->arena, &about);
+        if (!filter_applies(f, m, r) || f->plugin->filter.keep(m, r, f->options, agent))
+            continue;
+        struct cause c = filter_cause(f, m, r, &who, g->arena, &about);
+        cause_push(&l, &c);
     }
     *row = (struct agent_row){.agent = agent,
                               .fits = r != NULL && l.n == 0,

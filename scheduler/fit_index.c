@@ -78,7 +78,8 @@ static bool node_fold(struct fit_index *x, uint32_t node)
         changed |= mine[i] != most;
         mine[i] = most;
     }
-    uint32_t winner = better_of(x, x->winner[2 * node], x->winner[2 * node + 1]);
+    const uint32_t *winners = x->winner + (size_t)2 * node; /* of the children */
+    uint32_t winner = better_of(x, winners[0], winners[1]);
     changed |= x->winner[node] != winner;
     x->winner[node] = winner;
     return changed;
@@ -197,7 +198,7 @@ static uint32_t best_leaf(const struct fit_index *x, const struct acceptance *f)
         }
         if (node >= x->size)
             continue;
-        bool left_first = x->winner[2 * node] == winner;
+        bool left_first = x->winner[(size_t)2 * node] == winner;
         stack[n++] = 2 * node + left_first;
         stack[n++] = 2 * node + !left_first;
     }

@@ -11,9 +11,9 @@ bool owner_is_unusable(const struct check *c, enum owner_kind kind, bool limits_
 {
     const struct owner *o = &c->round->snapshot->owners[check_owner(c, kind)];
     if (o->missing != NULL)
-        (void)cause_add(causes, CAUSE_OWNER_NOT_FOUND, o->key, "%s was not found.", o->missing);
+        (void)cause_addf(causes, CAUSE_OWNER_NOT_FOUND, o->key, "%s was not found.", o->missing);
     else if (limits_needed && o->bad_data != NULL)
-        (void)cause_add(causes, CAUSE_BAD_DATA, o->key, "%s", o->bad_data);
+        (void)cause_add(causes, CAUSE_BAD_DATA, o->key, o->bad_data);
     else
         return false;
     return true;
@@ -57,10 +57,10 @@ enum check_result quota_check(const struct check *c, enum owner_kind kind, enum 
         return CHECK_PASSED;
     const struct owner *o = &s->owners[owner];
     bool project = kind == OWNER_PROJECT;
-    struct cause *added = cause_add(causes, cause, project ? o->name : o->key,
-                                    "Your %s resource quota is exceeded. (%s%s%s)", what,
-                                    project ? o->name : "", project ? ": " : "",
-                                    cause_amounts(s, c->asked, c->n_asked, limit, causes->arena));
+    struct cause *added = cause_addf(causes, cause, project ? o->name : o->key,
+                                     "Your %s resource quota is exceeded. (%s%s%s)", what,
+                                     project ? o->name : "", project ? ": " : "",
+                                     cause_amounts(s, c->asked, c->n_asked, limit, causes->arena));
     added->slots = over;
     added->n_slots = n;
     return CHECK_REJECTED;

@@ -132,20 +132,35 @@ static char *unquoted(struct span v, struct arena *a)
 
 /* --- integers --- */
 
-struct decimal { /* digits with `dropped` of them behind the point, times 10^exponent */
-    struct span whole, part;
+struct decimal {        /* 12.50e3: whole 2, part 2, exponent 3 */
+    const char *digits; /* a point stands behind the first `whole` of them where part > 0 */
+    size_t whole, part;
     int32_t exponent;
     bool negative;
 };
 
-static struct span digits_at(const char **at, const char *end)
+/* Moves over digits and gives their number. */
+static size_t skip_digits(const char **at, const char *end)
 {
-    struct span s = {*at, 0};
-    while (*at < end && is_digit(**at)) {
+    const char *begin = *at;
+    while (*at < end && is_digit(**at))
         (*at)++;
-        s.len++;
-    }
-    return s;
+    return (size_t)(*at - begin);
+}
+
+/* "e-3" */
+static bool exponent_read(const char **at, const char *end, int32_t *ret)
+{
+    bool minus = ++*at < end && **at == '-';
+    if (*at < end && (**at == '-' || **at == '+'))
+        (*at)++;
+    const char *digits = *at;
+    size_t n = skip_digits(at, end);
+    int32_t value = 0;
+    for (size_t i = 0; i < n; i++) /* 9999 is as good as any greater one */
+        value = value > 999 ? 9999 : value * 10 + (digits[i] - '0');
+    *ret = minus ? -value : value;
+    return n > 0;
 }
 
 static bool decimal_read(struct span v, struct decimal *ret)
@@ -154,34 +169,25 @@ static bool decimal_read(struct span v, struct decimal *ret)
     struct decimal d = {.negative = at < end && *at == '-'};
     if (d.negative)
         at++;
-    d.whole = digits_at(&at, end);
-    if (d.whole.len == 0)
+    d.digits = at;
+    d.whole = skip_digits(&at, end);
+    if (d.whole == 0)
         return false;
     if (at < end && *at == '.') {
         at++;
-        d.part = digits_at(&at, end);
-        if (d.part.len == 0)
+        d.part = skip_digits(&at, end);
+        if (d.part == 0)
             return false;
     }
-    if (at < end && (*at == 'e' || *at == 'E')) {
-        at++;
-        bool minus = at < end && *at == '-';
-        if (at < end && (*at == '-' || *at == '+'))
-            at++;
-        struct span e = digits_at(&at, end);
-        if (e.len == 0)
-            return false;
-        for (size_t i = 0; i < e.len; i++) /* 9999 is as good as any greater one */
-            d.exponent = d.exponent > 999 ? 9999 : d.exponent * 10 + (e.at[i] - '0');
-        d.exponent = minus ? -d.exponent : d.exponent;
-    }
+    if (at < end && (*at == 'e' || *at == 'E') && !exponent_read(&at, end, &d.exponent))
+        return false;
     *ret = d;
     return at == end;
 }
 
 static int digit_at(const struct decimal *d, size_t i)
 {
-    return (i < d->whole.len ? d->whole.at[i] : d->part.at[i - d->whole.len]) - '0';
+    return d->digits[i < d->whole ? i : i + 1] - '0';
 }
 
 /* Exact: 2.0 and 20e-1 are integers, 2.0000001 is none. */
@@ -190,10 +196,10 @@ static bool integer_read(struct span v, int64_t *ret)
     struct decimal d;
     if (!decimal_read(v, &d))
         return false;
-    size_t n = d.whole.len + d.part.len;
+    size_t n = d.whole + d.part;
     while (n > 0 && digit_at(&d, n - 1) == 0)
         n--; /* trailing zeros are a matter of the exponent */
-    int64_t zeros = (int64_t)d.whole.len - (int64_t)n + d.exponent;
+    int64_t zeros = (int64_t)d.whole - (int64_t)n + d.exponent;
     if (n > 0 && zeros < 0)
         return false;
     int64_t value = 0;
@@ -258,9 +264,9 @@ char *option_expectation(const struct option_spec *spec, struct arena *a)
     switch (spec->type) {
     case OPTION_INTEGER:
         if (spec->max == INT64_MAX)
-            text_add(&t, "an integer of at least %" PRId64, spec->min);
+            text_addf(&t, "an integer of at least %" PRId64, spec->min);
         else
-            text_add(&t, "an integer from %" PRId64 " to %" PRId64, spec->min, spec->max);
+            text_addf(&t, "an integer from %" PRId64 " to %" PRId64, spec->min, spec->max);
         break;
     case OPTION_BOOLEAN:
         text_add(&t, "true or false");
@@ -268,7 +274,7 @@ char *option_expectation(const struct option_spec *spec, struct arena *a)
     case OPTION_CHOICE:
         text_add(&t, "one of ");
         for (uint32_t i = 0; spec->choices[i] != NULL; i++)
-            text_add(&t, "%s%s", i > 0 ? ", " : "", spec->choices[i]);
+            text_addf(&t, "%s%s", i > 0 ? ", " : "", spec->choices[i]);
         break;
     case OPTION_TEXT:
         text_add(&t, "a text");

@@ -270,6 +270,13 @@ static void commit(struct placer *p, uint32_t session, const struct shape *h,
     }
 }
 
+static const struct cause no_agents = {.kind = CAUSE_NO_AGENTS,
+                                       .plugin = "agents",
+                                       .subject = "",
+                                       .message =
+                                           "No agent of this group is alive and schedulable.",
+                                       .retryable = true};
+
 enum outcome placer_place(struct placer *p, uint32_t session, struct placement *ret_placements,
                           const struct cause **ret_causes, uint32_t *ret_n_causes)
 {
@@ -280,8 +287,7 @@ enum outcome placer_place(struct placer *p, uint32_t session, struct placement *
         return OUTCOME_INVALID;
     }
     if (p->scan.n_candidates == 0) {
-        *ret_causes = cause_single(p->arena, CAUSE_NO_AGENTS, "agents", true,
-                                   "No agent of this group is alive and schedulable.");
+        *ret_causes = &no_agents;
         return OUTCOME_WAITING;
     }
     bool known = h->memory.dead || failure_stands(p, h);

@@ -29,7 +29,7 @@ void placer_cause(struct placer *p, const struct book *b, const struct requireme
     struct entrants who = {.agents = failure.entrants, .n = failure.n, .whole = true};
     struct cause c = filter_cause(f, &b->room, r, &who, p->arena, &report->anchor);
     if (!is_listed(&report->causes, &c))
-        *cause_add(&report->causes, c.kind, NULL, "%s", "") = c;
+        cause_push(&report->causes, &c);
 }
 
 struct cause filter_cause(const struct chosen *f, const struct room *m, const struct requirement *r,
@@ -62,8 +62,8 @@ static char *placed_kernels(const struct placer *p, uint32_t session, const stru
         const struct kernel *k = &s->kernels[s->sessions[session].first_kernel + i];
         if (p->steps[i].agent == NONE || placed++ >= MAX_NAMED_KERNELS)
             continue;
-        text_add(&names, "%s%s%" PRId32 " on %s", placed > 1 ? ", " : ": ",
-                 k->is_main ? "main" : "sub", k->cluster_idx, s->agents[p->steps[i].agent].id);
+        text_addf(&names, "%s%s%" PRId32 " on %s", placed > 1 ? ", " : ": ",
+                  k->is_main ? "main" : "sub", k->cluster_idx, s->agents[p->steps[i].agent].id);
     }
     return arena_printf(p->arena, " (%u of %u kernels had a place%s%s)", placed, h->n_demands,
                         text_end(&names), placed > MAX_NAMED_KERNELS ? ", ..." : "");
@@ -96,8 +96,9 @@ const struct cause *placer_fault(const struct snapshot *s, uint32_t session, enu
     while (s->kernels[x->first_kernel + k].arch == s->kernels[x->first_kernel].arch)
         k++;
     return cause_single(a, CAUSE_MIXED_ARCHITECTURE, "plan", false,
-                        "All kernels of a single-node session must have one architecture, but it "
-                        "has both \"%s\" and \"%s\".",
-                        s->archs[s->kernels[x->first_kernel].arch],
-                        s->archs[s->kernels[x->first_kernel + k].arch]);
+                        arena_printf(a,
+                                     "All kernels of a single-node session must have one "
+                                     "architecture, but it has both \"%s\" and \"%s\".",
+                                     s->archs[s->kernels[x->first_kernel].arch],
+                                     s->archs[s->kernels[x->first_kernel + k].arch]));
 }

@@ -124,7 +124,9 @@ struct cause_list {
  * person. The result may be completed; it stays good until the next cause_add. Texts must outlive
  * the round: of the snapshot, static, or in causes->arena. subject NULL is "". */
 struct cause *cause_add(struct cause_list *causes, enum cause_kind kind, const char *subject,
-                        const char *fmt, ...) PRINTF_LIKE(4, 5);
+                        const char *message);
+#define cause_addf(causes, kind, subject, ...)                                                     \
+    cause_add((causes), (kind), (subject), arena_printf((causes)->arena, __VA_ARGS__))
 
 /* --- sequencer: which session of a priority band is next ----------------------------------------
  */

@@ -174,7 +174,7 @@ static int named_resolve(const struct resolving *r, enum plugin_kind kind, const
     qsort(plugins, n, sizeof(const struct plugin *), by_name);
     struct text known = {.arena = r->arena};
     for (uint32_t i = 0; i < n; i++)
-        text_add(&known, "%s%s", i > 0 ? ", " : "", plugins[i]->name);
+        text_addf(&known, "%s%s", i > 0 ? ", " : "", plugins[i]->name);
     (void)err_set(r->e, ERR_PRECONDITION, reason, "There is no %s \"%.40s\"; known are: %s.", word,
                   name, text_end(&known));
     (void)err_meta(r->e, word, "%s", name);

@@ -149,7 +149,8 @@ void queue_placed(struct queue *q, uint32_t session)
 
 void queue_end(struct queue *q, enum queue_end why)
 {
-    q->ended = why;
+    if (q->ended == QUEUE_END_NONE)
+        q->ended = why;
 }
 
 const uint32_t *queue_sessions(const struct queue *q, uint32_t *ret_n)
@@ -169,9 +170,10 @@ static const struct cause *policy_cause(struct queue *q)
 {
     if (q->policy->queue_policy == QUEUE_TOP_PRIORITY)
         return cause_single(q->arena, CAUSE_QUEUE_POLICY, "queue_policy", true,
-                            "Only the highest priority in the queue, %" PRId32
-                            ", is tried: queue_policy is top-priority.",
-                            q->view->snapshot->sessions[q->sessions[0]].priority);
+                            arena_printf(q->arena,
+                                         "Only the highest priority in the queue, %" PRId32
+                                         ", is tried: queue_policy is top-priority.",
+                                         q->view->snapshot->sessions[q->sessions[0]].priority));
     return cause_single(q->arena, CAUSE_QUEUE_POLICY, "queue_policy", true,
                         "The round stopped at the first session that has to wait: queue_policy is "
                         "stop-at-first.");
@@ -186,9 +188,10 @@ const struct cause *queue_skip_cause(struct queue *q, uint32_t session)
                   (all[session].priority == all[q->band->sessions[0]].priority && q->band_done));
     if (tried) {
         if (q->skip_sequencer == NULL)
-            q->skip_sequencer = cause_single(
-                q->arena, CAUSE_PLUGIN, q->policy->sequencer.plugin->name, true,
-                "The scheduler plugin \"%s\" did not offer it.", q->policy->sequencer.plugin->name);
+            q->skip_sequencer =
+                cause_single(q->arena, CAUSE_PLUGIN, q->policy->sequencer.plugin->name, true,
+                             arena_printf(q->arena, "The scheduler plugin \"%s\" did not offer it.",
+                                          q->policy->sequencer.plugin->name));
         return q->skip_sequencer;
     }
     bool below_top = q->policy->queue_policy == QUEUE_TOP_PRIORITY &&

@@ -21,7 +21,7 @@ int queue_next(struct queue *q, uint32_t *ret, struct err *e) MUST_CHECK;
 void queue_placed(struct queue *q, uint32_t session); /* step 8: the session offered last */
 
 enum queue_end { QUEUE_END_NONE, QUEUE_END_WAITING, QUEUE_END_LIMIT };
-void queue_end(struct queue *q, enum queue_end why); /* offer nothing more */
+void queue_end(struct queue *q, enum queue_end why); /* offer nothing more; the first why counts */
 
 /* Sessions of the bands, by (priority desc, created_at, id), and whether each was offered. */
 const uint32_t *queue_sessions(const struct queue *q, uint32_t *ret_n);

@@ -49,11 +49,16 @@ static void decide(struct round *r, uint32_t session)
 static int decide_queue(struct round *r, const struct round_limits *limits,
                         const struct round_hooks *hooks, struct err *e)
 {
+    uint32_t in_queue = 0;
+    (void)queue_sessions(r->queue, &in_queue);
     for (uint32_t offered = 0;; offered++) {
         bool used_up =
             limits != NULL && limits->max_sessions > 0 && offered >= limits->max_sessions;
-        if (used_up || (hooks != NULL && hooks->stop != NULL && hooks->stop(hooks->ctx)))
+        if (used_up || (hooks != NULL && hooks->stop != NULL && hooks->stop(hooks->ctx))) {
             queue_end(r->queue, QUEUE_END_LIMIT);
+            r->plan->stopped = offered < in_queue;
+            r->plan->stopped_after = r->plan->stopped ? offered : 0;
+        }
         uint32_t session = NONE;
         if (queue_next(r->queue, &session, e) < 0)
             return -1;
@@ -135,6 +140,25 @@ int round_run(const struct snapshot *s, const struct policy *p, const struct rou
     engine_lap(g, PHASE_ORDER);
     *ret = r->plan;
     return 0;
+}
+
+struct offers {
+    uint32_t made, most;
+};
+
+static bool offers_are_made(void *ctx)
+{
+    struct offers *o = ctx;
+    return o->made++ == o->most;
+}
+
+int round_replay(const struct snapshot *s, const struct policy *p, const struct plan *then,
+                 struct arena *a, struct plan **ret, struct err *e)
+{
+    struct offers offers = {.most = then != NULL ? then->stopped_after : 0};
+    const struct round_hooks hooks = {
+        .ctx = &offers, .stop = then != NULL && then->stopped ? offers_are_made : NULL};
+    return round_run(s, p, NULL, &hooks, a, ret, NULL, e);
 }
 
 int round_order(const struct snapshot *s, const struct policy *p, struct arena *a, uint32_t **ret,

@@ -14,7 +14,8 @@ enum round_phase { PHASE_EXPIRE, PHASE_ORDER, PHASE_VALIDATE, PHASE_PLACE, N_ROU
 /* What the caller lends to a round; every member is optional. */
 struct round_hooks {
     void *ctx;
-    bool (*stop)(void *ctx);     /* true: time is up; sessions not tried are SKIPPED, ROUND_LIMIT */
+    bool (*stop)(void *ctx);     /* asked once before each offer; true: time is up, sessions not
+                                    tried are SKIPPED, ROUND_LIMIT */
     int64_t (*clock)(void *ctx); /* nanoseconds, to fill phase_ns; never decides anything */
 };
 
@@ -29,6 +30,11 @@ struct round_limits {
 int round_run(const struct snapshot *s, const struct policy *p, const struct round_limits *limits,
               const struct round_hooks *hooks, struct arena *a, struct plan **ret,
               int64_t phase_ns[N_ROUND_PHASES], struct err *e) MUST_CHECK;
+
+/* The round again, under the budget that stopped `then` (NULL: under none): the same snapshot and
+ * policy give the same plan. */
+int round_replay(const struct snapshot *s, const struct policy *p, const struct plan *then,
+                 struct arena *a, struct plan **ret, struct err *e) MUST_CHECK;
 
 /* The order in which the next round would try the sessions if none of them changed anything:
  * bands, then the sequencer with no placements folded in. For ListPendingSessions. Expired sessions

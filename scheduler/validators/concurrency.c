@@ -16,9 +16,9 @@ static enum check_result check(const struct check *c, struct cause_list *causes)
     int64_t placed = sftp ? c->round->owner_placed_sftp[key] : c->round->owner_placed_sessions[key];
     if (limit <= 0 || amount_add(live, placed) < limit)
         return CHECK_PASSED;
-    (void)cause_add(causes, CAUSE_CONCURRENCY, o->key,
-                    "You cannot run more than %" PRId64 " %s sessions", limit,
-                    sftp ? "SFTP" : "concurrent");
+    (void)cause_addf(causes, CAUSE_CONCURRENCY, o->key,
+                     "You cannot run more than %" PRId64 " %s sessions", limit,
+                     sftp ? "SFTP" : "concurrent");
     return CHECK_REJECTED;
 }
 

@@ -22,15 +22,15 @@ static uint32_t list(const struct check *c, unsigned states, enum cause_kind kin
             continue;
         first = first != NULL ? first : d;
         if (n++ < MAX_LISTED)
-            text_add(&t, "%s%s (%s)", n > 1 ? ", " : "", d->name != NULL ? d->name : "-",
-                     uuid_format(&d->id, id));
+            text_addf(&t, "%s%s (%s)", n > 1 ? ", " : "", d->name != NULL ? d->name : "-",
+                      uuid_format(&d->id, id));
     }
     if (n == 0)
         return 0;
     if (n > MAX_LISTED)
-        text_add(&t, ", and %u more", n - MAX_LISTED);
-    (void)cause_add(causes, kind, arena_strdup(causes->arena, uuid_format(&first->id, id)),
-                    "%s (%s)", sentence, text_end(&t));
+        text_addf(&t, ", and %u more", n - MAX_LISTED);
+    (void)cause_addf(causes, kind, arena_strdup(causes->arena, uuid_format(&first->id, id)),
+                     "%s (%s)", sentence, text_end(&t));
     return n;
 }
 

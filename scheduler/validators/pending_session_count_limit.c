@@ -32,8 +32,8 @@ static enum check_result check(const struct check *c, struct cause_list *causes)
         s->pending = pending_count(s->round, s->arena);
     if (s->pending->rank[c->session] < o->max_pending)
         return CHECK_PASSED;
-    (void)cause_add(causes, CAUSE_PENDING_COUNT, o->key,
-                    "You cannot create more than %" PRId64 " pending session(s).", o->max_pending);
+    (void)cause_addf(causes, CAUSE_PENDING_COUNT, o->key,
+                     "You cannot create more than %" PRId64 " pending session(s).", o->max_pending);
     return CHECK_REJECTED;
 }
 

@@ -54,9 +54,9 @@ static enum check_result check(const struct check *c, struct cause_list *causes)
         list_violated(s, sum, snapshot_row(s, s->owner_pending_limit, key), causes->arena, &n);
     if (n == 0)
         return CHECK_PASSED;
-    struct cause *added = cause_add(causes, CAUSE_PENDING_RESOURCE, s->owners[key].key,
-                                    "Your pending session quota is exceeded. (%s)",
-                                    cause_amounts(s, c->asked, c->n_asked, sum, causes->arena));
+    struct cause *added = cause_addf(causes, CAUSE_PENDING_RESOURCE, s->owners[key].key,
+                                     "Your pending session quota is exceeded. (%s)",
+                                     cause_amounts(s, c->asked, c->n_asked, sum, causes->arena));
     added->slots = over;
     added->n_slots = n;
     return CHECK_REJECTED;
