@@ -98,6 +98,8 @@ struct plan {
     uint32_t counts[N_OUTCOMES];
     const char *const *validators; /* names, in the order of the bits of decision.passed */
     uint32_t n_validators;
+    bool stopped;           /* some are SKIPPED because a budget, of sessions or of time, ended */
+    uint32_t stopped_after; /* after so many had been offered; 0 when not stopped */
     uint64_t hash; /* of decisions, placements, cause kinds and cursors; equal on any machine */
 };
 

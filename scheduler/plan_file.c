@@ -1,4 +1,5 @@
-/* plan_file.c - a plan as bytes and back: hash, validators, lists of causes, decisions, cursors.
+/* plan_file.c - a plan as bytes and back: hash, budget, validators, lists of causes, decisions,
+ * cursors.
  *
  * Decisions often share their causes, so each list is written once and decisions name it by number,
  * 0 for none. Placements follow their decision. */
@@ -72,6 +73,7 @@ void plan_write(const struct plan *p, struct arena *a, uint8_t **ret, size_t *re
     struct cause_lists lists = {.arena = a};
     lists.lists = arena_grow(a, NULL, &lists.cap, 1, sizeof(*lists.lists));
     put_fixed64(&w, p->hash);
+    put_number(&w, p->stopped ? p->stopped_after + (uint64_t)1 : 0);
     put_number(&w, p->n_validators);
     for (uint32_t i = 0; i < p->n_validators; i++)
         put_text(&w, p->validators[i]);
@@ -197,6 +199,9 @@ static void get_plan(struct plan_reader *x)
     struct byte_reader *r = &x->r;
     struct plan *p = x->p;
     p->hash = get_fixed64(r);
+    uint32_t stopped = get_below(r, x->s->n_sessions + (uint64_t)1);
+    p->stopped = stopped > 0;
+    p->stopped_after = p->stopped ? stopped - 1 : 0;
     reader_section(r, "validators");
     p->n_validators = get_count(r, LEAST_TEXT);
     const char **names = arena_new(r->arena, const char *, p->n_validators);

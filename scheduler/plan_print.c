@@ -65,6 +65,8 @@ char *plan_print(const struct snapshot *s, const struct plan *p, struct arena *a
     for (int i = 0; i < N_OUTCOMES; i++)
         if (p->counts[i] > 0)
             text_put(&o, " %s %" PRIu32, outcome_name((enum outcome)i), p->counts[i]);
+    if (p->stopped)
+        text_put(&o, " stopped after %" PRIu32, p->stopped_after);
     text_put(&o, "\nvalidators");
     for (uint32_t i = 0; i < p->n_validators; i++) {
         text_put(&o, " ");

@@ -11,6 +11,7 @@ struct round {
     struct engine engine;
     struct queue *queue;
     struct plan *plan;
+    uint32_t offered; /* sessions that were tried */
 };
 
 /* The next decision of the plan, to be filled. */
@@ -49,16 +50,11 @@ static void decide(struct round *r, uint32_t session)
 static int decide_queue(struct round *r, const struct round_limits *limits,
                         const struct round_hooks *hooks, struct err *e)
 {
-    uint32_t in_queue = 0;
-    (void)queue_sessions(r->queue, &in_queue);
-    for (uint32_t offered = 0;; offered++) {
+    for (;; r->offered++) {
         bool used_up =
-            limits != NULL && limits->max_sessions > 0 && offered >= limits->max_sessions;
-        if (used_up || (hooks != NULL && hooks->stop != NULL && hooks->stop(hooks->ctx))) {
+            limits != NULL && limits->max_sessions > 0 && r->offered >= limits->max_sessions;
+        if (used_up || (hooks != NULL && hooks->stop != NULL && hooks->stop(hooks->ctx)))
             queue_end(r->queue, QUEUE_END_LIMIT);
-            r->plan->stopped = offered < in_queue;
-            r->plan->stopped_after = r->plan->stopped ? offered : 0;
-        }
         uint32_t session = NONE;
         if (queue_next(r->queue, &session, e) < 0)
             return -1;
@@ -73,13 +69,17 @@ static void decide_skipped(struct round *r)
 {
     uint32_t n = 0;
     const uint32_t *sessions = queue_sessions(r->queue, &n);
-    for (uint32_t i = 0; i < n; i++)
-        if (!queue_was_offered(r->queue, sessions[i]))
-            *next_decision(r->plan) =
-                (struct decision){.session = sessions[i],
-                                  .outcome = OUTCOME_SKIPPED,
-                                  .causes = queue_skip_cause(r->queue, sessions[i]),
-                                  .n_causes = 1};
+    for (uint32_t i = 0; i < n; i++) {
+        if (queue_was_offered(r->queue, sessions[i]))
+            continue;
+        const struct cause *why = queue_skip_cause(r->queue, sessions[i]);
+        *next_decision(r->plan) = (struct decision){
+            .session = sessions[i], .outcome = OUTCOME_SKIPPED, .causes = why, .n_causes = 1};
+        if (why->kind == CAUSE_ROUND_LIMIT) {
+            r->plan->stopped = true;
+            r->plan->stopped_after = r->offered;
+        }
+    }
 }
 
 static int by_arch_name(const void *a, const void *b, void *ctx)

@@ -124,6 +124,26 @@ START_TEST(plan_comes_back_from_its_file)
 }
 END_TEST
 
+START_TEST(plan_file_keeps_the_budget_that_stopped_the_round)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct snapshot *s = sample_snapshot(a, 0);
+    for (uint32_t after = 0; after < s->n_sessions; after++) {
+        struct plan *p = sample_plan(s, a);
+        struct plan *back = NULL;
+        struct err e = {0};
+        struct file f;
+        p->stopped = true;
+        p->stopped_after = after;
+        plan_write(p, a, &f.bytes, &f.len);
+        ck_assert_msg(plan_read(f.bytes, f.len, s, a, &back, &e) == 0, "%s", e.message);
+        ck_assert_msg(back->stopped && back->stopped_after == after,
+                      "stopped after %u became %d, %u", (unsigned)after, back->stopped,
+                      (unsigned)back->stopped_after);
+    }
+}
+END_TEST
+
 START_TEST(plan_file_writes_shared_causes_once)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
@@ -308,6 +328,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, snapshot_file_is_the_same_for_any_order_of_adding);
     tcase_add_test(tc, snapshot_file_keeps_an_empty_group_and_a_null_configuration);
     tcase_add_test(tc, plan_comes_back_from_its_file);
+    tcase_add_test(tc, plan_file_keeps_the_budget_that_stopped_the_round);
     tcase_add_test(tc, plan_file_writes_shared_causes_once);
 }
 

@@ -155,6 +155,17 @@ START_TEST(plan_is_printed_line_by_line)
 }
 END_TEST
 
+START_TEST(plan_print_tells_where_the_round_stopped)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct snapshot *s = sample_snapshot(a, 0);
+    struct plan *p = sample_plan(s, a);
+    p->stopped = true;
+    const char *got = plan_print(s, p, a);
+    ck_assert_msg(strstr(got, " INVALID 1 stopped after 0\n") != NULL, "%.80s", got);
+}
+END_TEST
+
 static const struct {
     const char *what, *text, *quoted, *word;
 } quotes[] = {
@@ -195,6 +206,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, snapshot_is_printed_line_by_line);
     tcase_add_test(tc, snapshot_print_tells_bad_options);
     tcase_add_test(tc, plan_is_printed_line_by_line);
+    tcase_add_test(tc, plan_print_tells_where_the_round_stopped);
 }
 
 int main(void)

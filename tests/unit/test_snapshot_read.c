@@ -258,8 +258,9 @@ END_TEST
 /* --- plans, of the sample: 4 sessions, the last with kernels 2 to 5; 4 agents, slots and archs ---
  */
 
-#define HASH      "\0\0\0\0\0\0\0\0"
-#define TO_CAUSES HASH "\0"
+#define HASH          "\0\0\0\0\0\0\0\0"
+#define TO_VALIDATORS HASH "\0"
+#define TO_CAUSES     TO_VALIDATORS "\0"
 #define CAUSE(kind)                                                                                \
     kind "\0"                                                                                      \
          "\0\0\0"                                                                                  \
@@ -277,10 +278,13 @@ END_TEST
 
 static const struct refusal plans[] = {
     {"half a hash", BYTES("\0\0\0\0"), "(head): the bytes end too early"},
-    {"more validators than bytes", BYTES(HASH "\x7F"), "(validators): there are fewer bytes"},
+    {"a round stopped behind its last session", BYTES(HASH "\5"),
+     "(head): a number is out of its range"},
+    {"more validators than bytes", BYTES(TO_VALIDATORS "\x7F"),
+     "(validators): there are fewer bytes"},
     {"a validator without a name",
-     BYTES(HASH "\1"
-                "\0" MUCH),
+     BYTES(TO_VALIDATORS "\1"
+                         "\0" MUCH),
      "(validators): a text is missing"},
     {"more lists of causes than bytes", BYTES(TO_CAUSES "\x7F"), "(causes): there are fewer bytes"},
     {"more causes than bytes",
