@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "repo/migrate.h"
+#include "repo/migration.h"
 #include "tests/repo/support_servers.h"
 
 enum { START_MS = 30000, AWAIT_MS = 10000, STEP_MS = 5, DATABASES_MAX = 8, TEXT = 256 };
@@ -54,10 +55,17 @@ static struct db db_named(const char *name)
 /* --- Statements --------------------------------------------------------------------------------
  */
 
+static void ignore_notice(void *ctx, const char *text)
+{
+    (void)ctx;
+    (void)text;
+}
+
 /* False: *why says what PostgreSQL said. *ret (NULL is fine) as db_text(). */
 static bool try_sql(const struct db *d, const char *sql, char *ret, size_t size, char why[TEXT])
 {
     PGconn *conn = PQconnectdb(d->conninfo);
+    (void)PQsetNoticeProcessor(conn, ignore_notice, NULL);
     PGresult *res = PQstatus(conn) == CONNECTION_OK ? PQexec(conn, sql) : NULL;
     const ExecStatusType status = PQresultStatus(res);
     const bool done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
@@ -135,12 +143,14 @@ struct db db_create(enum db_kind kind)
     const unsigned n = made.owner == getpid() ? made.n : 0;
     (void)snprintf(name, sizeof(name), "test_%d_%u", (int)getpid(), n);
     remember(name);
-    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE %s", name,
+    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name,
                    kind == DB_MIGRATED ? template_name : "template0");
-    const struct db postgres = db_named("postgres");
+    const struct db postgres = db_named("postgres"), d = db_named(name);
     if (!try_sql(&postgres, sql, NULL, 0, why))
         ck_abort_msg("%s: %s", sql, why);
-    return db_named(name);
+    if (kind == DB_MANAGER)
+        db_sql(&d, (const char *)migration_0001_shared_tables);
+    return d;
 }
 
 struct pg *db_open(const struct db *d)

@@ -31,6 +31,7 @@ struct db {
 };
 enum db_kind {
     DB_EMPTY,   /* nothing in it */
+    DB_MANAGER, /* the shared tables only, as where a Manager is: Berth has not been there */
     DB_MIGRATED /* as `berthd migrate` leaves it: the standalone tables and schema berth */
 };
 /* Dropped when the test process ends. At most 8 a test. */
