@@ -108,11 +108,17 @@ services_open() {
 
 # The folders and the data, made once.
 services_prepare() {
-    local bin data="$SERVICES_DIR/pg" run="$SERVICES_DIR/run" path
+    local bin data="$SERVICES_DIR/pg" run="$SERVICES_DIR/run" path owner
     bin=$(services_pg_bin) || return 1
+    owner=$(services_as id -un)
     for path in "$data" "$run"; do
-        [[ -d $path ]] || mkdir -m 700 "$path"
-        ((EUID != 0)) || chown postgres:postgres "$path"
+        if [[ ! -d $path ]]; then
+            mkdir -m 700 "$path"
+            ((EUID != 0)) || chown postgres:postgres "$path"
+        fi
+        [[ $(stat -c %U "$path") == "$owner" ]] ||
+            services_fail "$path belongs to user $(stat -c %U "$path"), not to $owner; remove it" ||
+            return 1
     done
     if [[ ! -s $data/PG_VERSION ]]; then
         (cd "$run" && services_as "$bin/initdb" -D "$data" -U "$SERVICES_USER" -A trust \
