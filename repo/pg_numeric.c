@@ -6,7 +6,7 @@
 
 #include "repo/pg_wire.h"
 
-enum { BASE = 10000, HEADER = 8, AMOUNT_DECIMALS = 6 };
+enum { BASE = 10000, HEADER = 8, AMOUNT_DECIMALS = 6, MAX_DIGITS = 4000 };
 enum {
     SIGN_PLUS = 0,
     SIGN_MINUS = 0x4000,
@@ -32,17 +32,17 @@ size_t numeric_from_amount(int64_t amount, enum slot_type type, uint8_t *ret)
     const unsigned sign = amount < 0 ? SIGN_MINUS : SIGN_PLUS;
     uint64_t left = amount < 0 ? -(uint64_t)amount : (uint64_t)amount;
     const bool bytes = type == SLOT_BYTES;
-    const int n = bytes ? 5 : 6; /* 10000^5 and 10000^4 hold every integer part */
-    int i = n;
+    const unsigned n = bytes ? 5 : 6; /* 10000^5 and 10000^4 hold every integer part */
+    uint8_t *digit = ret + HEADER + 2 * (size_t)n;
     if (!bytes) { /* six decimals are one digit and a half */
         const uint64_t fraction = left % AMOUNT_ONE * 100;
-        wire_put16(ret + HEADER + 2 * --i, (uint16_t)(fraction % BASE));
-        wire_put16(ret + HEADER + 2 * --i, (uint16_t)(fraction / BASE));
+        wire_put16(digit -= 2, (uint16_t)(fraction % BASE));
+        wire_put16(digit -= 2, (uint16_t)(fraction / BASE));
         left /= AMOUNT_ONE;
     }
-    for (; i > 0; left /= BASE)
-        wire_put16(ret + HEADER + 2 * --i, (uint16_t)(left % BASE));
-    return put_header(ret, (unsigned)n, bytes ? 4 : 3, sign, bytes ? 0 : AMOUNT_DECIMALS);
+    for (; digit > ret + HEADER; left /= BASE)
+        wire_put16(digit -= 2, (uint16_t)(left % BASE));
+    return put_header(ret, n, bytes ? 4 : 3, sign, bytes ? 0 : AMOUNT_DECIMALS);
 }
 
 size_t numeric_text_bound(size_t len)
@@ -59,7 +59,7 @@ size_t numeric_from_text(const char *text, uint8_t *ret)
     const char *fraction = *point == '.' ? point + 1 : point;
     const size_t n_fraction = strspn(fraction, "0123456789");
     if (n_whole + n_fraction == 0 || fraction[n_fraction] != '\0' ||
-        n_whole + n_fraction > 4 * 1000)
+        n_whole + n_fraction > MAX_DIGITS)
         return put_header(ret, 0, 0, SIGN_NAN, 0);
     /* Groups of four from the point outwards; `place` is the power of ten of the digit ahead. */
     const size_t whole_groups = (n_whole + 3) / 4;
@@ -165,6 +165,6 @@ enum amount_error numeric_to_amount(const uint8_t *p, size_t len, enum slot_type
         whole = whole * BASE + digit_at(&n, power);
     *ret = whole;
     if (type != SLOT_BYTES)
-        *ret = whole * AMOUNT_ONE + digit_at(&n, -1) * 100 + digit_at(&n, -2) / 100;
+        *ret = whole * AMOUNT_ONE + (int64_t)digit_at(&n, -1) * 100 + digit_at(&n, -2) / 100;
     return AMOUNT_OK;
 }

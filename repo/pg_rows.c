@@ -6,24 +6,24 @@
 #include "scheduler/snapshot.h"
 
 static const struct {
-    char letter;
     const char *name;
     Oid oids[8];
+    char letter;
     bool own; /* enums too */
 } kinds[] = {
-    {'u', "uuid", {OID_UUID}, false},
-    {'t',
-     "text",
+    {"uuid", {OID_UUID}, 'u', false},
+    {"text",
      {OID_TEXT, OID_VARCHAR, OID_JSONB, OID_JSON, OID_BPCHAR, OID_NAME, OID_CHAR, OID_UNKNOWN},
+     't',
      true},
-    {'i', "integer", {OID_INT8, OID_INT4, OID_INT2}, false},
-    {'b', "boolean", {OID_BOOL}, false},
-    {'n', "numeric", {OID_NUMERIC}, false},
-    {'s', "timestamptz", {OID_TIMESTAMPTZ}, false},
-    {'x', "bytea", {OID_BYTEA}, false},
-    {'U', "uuid[]", {OID_UUID_ARRAY}, false},
-    {'T', "text[]", {OID_TEXT_ARRAY, OID_VARCHAR_ARRAY}, false},
-    {'I', "integer[]", {OID_INT8_ARRAY, OID_INT4_ARRAY, OID_INT2_ARRAY}, false},
+    {"integer", {OID_INT8, OID_INT4, OID_INT2}, 'i', false},
+    {"boolean", {OID_BOOL}, 'b', false},
+    {"numeric", {OID_NUMERIC}, 'n', false},
+    {"timestamptz", {OID_TIMESTAMPTZ}, 's', false},
+    {"bytea", {OID_BYTEA}, 'x', false},
+    {"uuid[]", {OID_UUID_ARRAY}, 'U', false},
+    {"text[]", {OID_TEXT_ARRAY, OID_VARCHAR_ARRAY}, 'T', false},
+    {"integer[]", {OID_INT8_ARRAY, OID_INT4_ARRAY, OID_INT2_ARRAY}, 'I', false},
 };
 
 static unsigned kind_of(char letter)
@@ -224,7 +224,10 @@ const char *const *rows_text_array(const struct pg_rows *r, uint32_t row, int co
                                    uint32_t *ret_n)
 {
     struct elements s = elements(r, row, col, 'T');
-    const char **list = s.n > 0 ? arena_new(a, const char *, s.n) : NULL;
+    *ret_n = 0;
+    if (s.n == 0)
+        return NULL;
+    const char **list = arena_new(a, const char *, s.n);
     const uint8_t *p;
     size_t len;
     uint32_t n = 0;
@@ -238,7 +241,10 @@ const struct uuid *rows_uuid_array(const struct pg_rows *r, uint32_t row, int co
                                    uint32_t *ret_n)
 {
     struct elements s = elements(r, row, col, 'U');
-    struct uuid *list = s.n > 0 ? arena_new(a, struct uuid, s.n) : NULL;
+    *ret_n = 0;
+    if (s.n == 0)
+        return NULL;
+    struct uuid *list = arena_new(a, struct uuid, s.n);
     const uint8_t *p;
     size_t len;
     uint32_t n = 0;
@@ -255,7 +261,10 @@ const int64_t *rows_int_array(const struct pg_rows *r, uint32_t row, int col, st
                               uint32_t *ret_n)
 {
     struct elements s = elements(r, row, col, 'I');
-    int64_t *list = s.n > 0 ? arena_new(a, int64_t, s.n) : NULL;
+    *ret_n = 0;
+    if (s.n == 0)
+        return NULL;
+    int64_t *list = arena_new(a, int64_t, s.n);
     const uint8_t *p;
     size_t len;
     uint32_t n = 0;
