@@ -121,6 +121,13 @@ struct uuid world_id(const struct db *d, const char *name)
     return id;
 }
 
+void world_expect(const struct db *d, const char *sql, const char *wanted, const char *what)
+{
+    char got[800];
+    db_text(d, sql, got, sizeof(got));
+    ck_assert_msg(strcmp(got, wanted) == 0, "%s: expected %s, got %s", what, wanted, got);
+}
+
 /* --- snapshots and plans --- */
 
 const struct snapshot *world_load(struct pg *c, const char *name, struct arena *a)

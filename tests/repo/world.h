@@ -23,6 +23,9 @@ struct db world_create(void);
 /* Runs SQL on the world: "SELECT t.session(...)" and the like. */
 void world_do(const struct db *d, const char *sql);
 
+/* The first column of the first row must be this text. */
+void world_expect(const struct db *d, const char *sql, const char *wanted, const char *what);
+
 /* uuid of that name, as t.id() makes it. */
 struct uuid world_id(const struct db *d, const char *name);
 
