@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "repo/counter.h"
+#include "repo/fault.h"
 #include "repo/scaling_group.h"
 #include "repo/snapshot_load.h"
 #include "server/answer.h"
@@ -16,6 +17,7 @@
 #include "server/log.h"
 #include "server/opaque.h"
 #include "server/policy_settings.h"
+#include "server/recorder.h"
 
 enum { OPTIONS_SAID = 256, FENCED_RETRY_MS = 100 };
 
@@ -26,6 +28,7 @@ struct round_service {
     struct arena *arena; /* policy's */
     struct policy_config policy;
     struct lease_keeper *keeper;
+    struct recorder *recorder;   /* NULL: rounds are not kept */
     pthread_mutex_t lock;        /* said */
     uint64_t said[OPTIONS_SAID]; /* fingerprints of the unknown options logged already */
     unsigned n_said;
@@ -39,6 +42,7 @@ struct round {
     struct round_report report;
     struct policy *policy;
     struct plan *plan;
+    const struct plan *planned; /* *plan before the commit; NULL: not to be kept */
     struct kept_lease lease;
     bool has_lease;
     int64_t mark_ns;    /* where the phase that runs began */
@@ -74,6 +78,7 @@ int round_service_create(const struct config *c, const struct registry *registry
         round_service_destroy(s);
         return -1;
     }
+    s->recorder = recorder_create(c->record, c->record_max_files, c->record_max_bytes, &s->policy);
     *ret = s;
     return 0;
 }
@@ -82,6 +87,7 @@ void round_service_destroy(struct round_service *s)
 {
     if (s == NULL)
         return;
+    recorder_destroy(s->recorder);
     lease_keeper_destroy(s->keeper);
     arena_destroy(s->arena);
     pthread_mutex_destroy(&s->lock);
@@ -134,6 +140,7 @@ static int take_lease(struct round *r, struct err *e)
                       lease_keeper_ttl_ms(s->keeper), &r->lease.lease, &why) == 0) {
         lease_keeper_keep(s->keeper, &r->lease);
         r->has_lease = true;
+        FAULT_POINT(lease_taken);
         return 0;
     }
     if (why.code != ERR_UNAVAILABLE) {
@@ -163,6 +170,7 @@ static int lock_group(struct round *r, struct err *e)
         scaling_group_take_epoch(r->worker->pg, r->in->scaling_group, &r->report.round_id,
                                  &r->report.epoch, e) < 0)
         return -1;
+    FAULT_POINT(epoch_taken);
     lap(r, REPORT_LOCK);
     return 0;
 }
@@ -180,6 +188,7 @@ static int load(struct round *r, struct err *e)
         snapshot_load(t, &q, b, &unused, e) < 0 || txn_commit(&t, e) < 0)
         return -1;
     r->report.snapshot = builder_finish(b);
+    FAULT_POINT(loaded);
     lap(r, REPORT_LOAD);
     return 0;
 }
@@ -248,6 +257,7 @@ static int decide(struct round *r, struct err *e)
     r->report.phase_ns[REPORT_VALIDATE] = phase_ns[PHASE_VALIDATE];
     r->report.phase_ns[REPORT_PLACE] = phase_ns[PHASE_PLACE];
     r->mark_ns = clock_ns();
+    FAULT_POINT(decided);
     return check_stopped(r->in, e);
 }
 
@@ -309,11 +319,14 @@ static int commit(struct round *r, struct err *e)
         .answer_ctx = r,
         .chunk = (uint32_t)r->service->config->commit_chunk,
     };
+    r->planned = recorder_keep(r->service->recorder, r->plan, r->worker->arena);
     int rc = plan_commit(r->worker->pg, &in, r->worker->arena, &done, e);
     r->report.phase_ns[REPORT_COMMIT] = 0; /* measured anew: fix_answer() saw a part of it */
     lap(r, REPORT_COMMIT);
+    FAULT_POINT(committed);
     hub_publish(r->service->hub, done.events, done.n_events);
     round_service_mirror(r->worker->redis, done.owners, done.n_owners);
+    FAULT_POINT(published);
     lap(r, REPORT_PUBLISH);
     if (rc < 0 && e->code == ERR_CONFLICT && e->retry_after_ms == 0)
         err_retry(e, FENCED_RETRY_MS);
@@ -376,6 +389,7 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
         if (rc == 0 && r.answer == NULL) {
             rc = run_locked(&r, e);
             release_lease(&r);
+            recorder_write(s->recorder, &r.report, r.planned);
         }
         if (rc < 0 && answer_after_race(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e))
             rc = 0;
