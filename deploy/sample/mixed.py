@@ -38,6 +38,7 @@ KINDS = [
     Kind(18, "notebook", "INTERACTIVE", [slots(cpu=4, mem=16 * GIB, cuda_shares="0.25")]),
     Kind(10, "notebook-half", "INTERACTIVE", [slots(cpu=6, mem=24 * GIB, cuda_shares="0.5")]),
     Kind(14, "shell", "INTERACTIVE", [slots(cpu=2, mem=8 * GIB)]),
+    Kind(4, "ide-and-db", "INTERACTIVE", [slots(cpu=4, mem=12 * GIB), slots(cpu=2, mem=8 * GIB)]),
     Kind(12, "finetune", "BATCH", [training(1)]),
     Kind(8, "train-2", "BATCH", [training(2)]),
     Kind(7, "train-4", "BATCH", [training(4)], groups=("gpu",)),

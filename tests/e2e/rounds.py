@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from check import check, empty, equal
+from plants import check_rules
 from reads import kinds, verdict
 from rows import check_consistency, check_round_rules, fingerprint
 from stubs import RpcFailure, enum_name
@@ -247,6 +248,7 @@ def test(world: World) -> None:
     )
     check_consistency(world, "after a round over each group")
     check_round_rules(world)
+    check_rules(world)
     check_counters(world)
     check_requests(world, gpu, fields)
     check_views(world)
