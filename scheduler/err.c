@@ -70,7 +70,7 @@ static void set_meta(struct err *e, const char *key, const struct formatted *f)
 int err_set(struct err *e, enum err_code code, const char *reason, const char *fmt, ...)
 {
     int saved = errno;
-    struct formatted f;
+    struct formatted f = {""};
     va_list ap;
     va_start(ap, fmt);
     format(&f, fmt, ap);
@@ -84,7 +84,7 @@ int err_set(struct err *e, enum err_code code, const char *reason, const char *f
 int err_detail(struct err *e, const char *fmt, ...)
 {
     int saved = errno;
-    struct formatted f;
+    struct formatted f = {""};
     va_list ap;
     va_start(ap, fmt);
     format(&f, fmt, ap);
@@ -98,7 +98,7 @@ int err_detail(struct err *e, const char *fmt, ...)
 int err_meta(struct err *e, const char *key, const char *fmt, ...)
 {
     int saved = errno;
-    struct formatted f;
+    struct formatted f = {""};
     va_list ap;
     va_start(ap, fmt);
     format(&f, fmt, ap);
@@ -119,7 +119,7 @@ int err_retry(struct err *e, unsigned after_ms)
 int err_field(struct err *e, const char *field, const char *fmt, ...)
 {
     int saved = errno;
-    struct formatted f;
+    struct formatted f = {""};
     va_list ap;
     va_start(ap, fmt);
     format(&f, fmt, ap);

@@ -16,7 +16,8 @@
 struct snapshot_builder;
 
 struct snapshot_builder *builder_create(struct arena *a); /* lives in the arena */
-struct arena *builder_arena(struct snapshot_builder *b); /* for strings set through builder_*_at() */
+/* For strings set through builder_*_at(). */
+struct arena *builder_arena(struct snapshot_builder *b);
 
 /* The group itself: observed_at, group_id, group_name, scheduler, strategy, pending_timeout and
  * bad_options are copied from *head; everything else of it is ignored. */
