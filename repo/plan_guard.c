@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/fault.h"
 #include "repo/owner_usage.h"
 #include "repo/plan_chunk.h"
 #include "repo/session_row.h"
@@ -285,7 +286,15 @@ static int guard_owners(struct plan_chunk *c, struct err *e)
 
 int chunk_guard(struct plan_chunk *c, struct err *e)
 {
-    if (guard_sessions(c, e) < 0 || guard_agents(c, e) < 0)
+    FAULT_POINT(chunk_begun);
+    if (guard_sessions(c, e) < 0)
         return -1;
-    return guard_owners(c, e);
+    FAULT_POINT(sessions_locked);
+    if (guard_agents(c, e) < 0)
+        return -1;
+    FAULT_POINT(agents_locked);
+    if (guard_owners(c, e) < 0)
+        return -1;
+    FAULT_POINT(owners_guarded);
+    return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "repo/event_append.h"
+#include "repo/fault.h"
 #include "repo/group_state.h"
 #include "repo/history.h"
 #include "repo/json_text.h"
@@ -298,9 +299,14 @@ static int count_owners(struct plan_chunk *c, struct err *e)
 int chunk_record(struct plan_chunk *c, struct err *e)
 {
     make_events(c);
-    if (record_history(c, e) < 0 || count_owners(c, e) < 0 || record_numbers(c, e) < 0)
+    if (record_history(c, e) < 0 || count_owners(c, e) < 0)
         return -1;
-    if (!c->last)
-        return 0;
-    return record_round(c, e) < 0 || record_answer(c, e) < 0 ? -1 : 0;
+    FAULT_POINT(history_written);
+    if (record_numbers(c, e) < 0)
+        return -1;
+    FAULT_POINT(numbered);
+    if (c->last && (record_round(c, e) < 0 || record_answer(c, e) < 0))
+        return -1;
+    FAULT_POINT(recorded);
+    return 0;
 }

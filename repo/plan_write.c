@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "repo/allocation.h"
+#include "repo/fault.h"
 #include "repo/kernel.h"
 #include "repo/plan_chunk.h"
 #include "repo/session_row.h"
@@ -184,7 +185,14 @@ static int write_ends(struct plan_chunk *c, struct err *e)
 int chunk_write(struct plan_chunk *c, struct err *e)
 {
     const struct places v = collect_places(c);
-    if (write_kernels(c, &v, e) < 0 || write_agents(c, e) < 0 || write_scheduled(c, e) < 0)
+    if (write_kernels(c, &v, e) < 0)
         return -1;
-    return write_failures(c, e) < 0 || write_ends(c, e) < 0 ? -1 : 0;
+    FAULT_POINT(kernels_written);
+    if (write_agents(c, e) < 0)
+        return -1;
+    FAULT_POINT(agents_written);
+    if (write_scheduled(c, e) < 0 || write_failures(c, e) < 0 || write_ends(c, e) < 0)
+        return -1;
+    FAULT_POINT(sessions_written);
+    return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "repo/allocation.h"
 #include "repo/event_append.h"
+#include "repo/fault.h"
 #include "repo/group_state.h"
 #include "repo/history.h"
 #include "repo/json_text.h"
@@ -205,9 +206,16 @@ static int cancel_body(struct txn *t, void *ctx, struct err *e)
     struct cancel *c = ctx;
     c->t = t;
     *c->ret = (struct cancel_result){.status = ""};
-    if (request_check(t, &c->in->request, e) < 0 || cancel_lock(c, e) < 0 || cancel_apply(c, e) < 0)
+    if (request_check(t, &c->in->request, e) < 0 || cancel_lock(c, e) < 0)
         return -1;
-    return cancel_answer(c, e);
+    FAULT_POINT(cancel_locked);
+    if (cancel_apply(c, e) < 0)
+        return -1;
+    FAULT_POINT(cancel_applied);
+    if (cancel_answer(c, e) < 0)
+        return -1;
+    FAULT_POINT(cancel_answered);
+    return 0;
 }
 
 int session_cancel(struct pg *pg, const struct cancel_input *in, struct arena *a,

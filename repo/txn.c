@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "repo/fault.h"
 #include "repo/pg_conn.h"
 
 enum {
@@ -168,7 +169,11 @@ static int send_commit(struct pg *c, int64_t deadline, PGresult **ret_res, struc
 {
     if (PQsendQuery(c->conn, "COMMIT") == 0)
         return pg_fail(c, NULL, e);
-    if (pg_flush(c, deadline, e) < 0 || pg_next_result(c, deadline, ret_res, e) < 0)
+    if (pg_flush(c, deadline, e) < 0)
+        return -1;
+    if (c->txn.mode == TXN_WRITE)
+        FAULT_POINT(commit_sent);
+    if (pg_next_result(c, deadline, ret_res, e) < 0)
         return -1;
     const ExecStatusType status = PQresultStatus(*ret_res);
     if (status == PGRES_FATAL_ERROR) {
@@ -184,6 +189,8 @@ static int commit_write(struct pg *c, const struct txn *t, struct err *e)
 {
     CLEANUP(PQclearp) PGresult *res = NULL;
     const int64_t deadline = t->deadline + (int64_t)PG_RESOLVE_MS * 1000000;
+    if (t->mode == TXN_WRITE)
+        FAULT_POINT(commit_due);
     if (send_commit(c, deadline, &res, e) < 0) {
         pg_disconnect(c);
         return t->mode == TXN_WRITE ? resolve(c, t->xid, e) : -1;
@@ -193,6 +200,8 @@ static int commit_write(struct pg *c, const struct txn *t, struct err *e)
     if (strcmp(PQcmdStatus(res), "COMMIT") != 0)
         return err_set(e, ERR_INTERNAL, "COMMIT_ROLLED_BACK",
                        "The transaction had failed, COMMIT rolled it back.");
+    if (t->mode == TXN_WRITE)
+        FAULT_POINT(commit_done);
     return 0;
 }
 
