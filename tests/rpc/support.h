@@ -1,8 +1,5 @@
-/* support.h - a server of the machine in this process, and a client on gRPC's C core.
- *
- * The server has the real machine, health and reflection; the handlers of the scheduling service
- * are those of handlers.h and the probe is the one below, both replaced at link time, so that no
- * database is needed. Everything that waits gives up after SOON_MS and fails the test. */
+/* support.h - a client on gRPC's C core. Whatever waits gives up after SOON_MS and fails the test.
+ */
 #ifndef BERTH_TESTS_RPC_SUPPORT_H
 #define BERTH_TESTS_RPC_SUPPORT_H
 
@@ -15,7 +12,6 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "scheduler/err.h"
-#include "server/app.h"
 
 enum { SOON_MS = 10000 };
 
@@ -25,15 +21,6 @@ enum { SOON_MS = 10000 };
 #define WATCH_PATH    "/berth.v1.SchedulerService/WatchEvents"
 #define CHECK_PATH    "/grpc.health.v1.Health/Check"
 #define HEALTH_PATH   "/grpc.health.v1.Health/Watch"
-
-/* --- the server --- */
-
-/* Settings as flags ("--max-in-flight=1"), NULL-ended; the address is 127.0.0.1:0. */
-struct app *machine_start(const char *const *settings);
-void machine_drain(int64_t grace_ms); /* in the order of berthd */
-void machine_stop(void);              /* drains at once if that was not done; NULL-safe */
-/* What the probe says about the database when a handler is about to run: NULL: all is well. */
-void machine_database(const struct err *e);
 
 /* --- the client --- */
 

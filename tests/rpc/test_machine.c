@@ -9,7 +9,7 @@
 #include "server/clock.h"
 #include "server/server.h"
 #include "tests/rpc/handlers.h"
-#include "tests/rpc/support.h"
+#include "tests/rpc/machine.h"
 
 static struct client *client;
 
