@@ -151,6 +151,8 @@ static inline const struct hub_entry *hub_ring_at(const struct hub_ring *r, uint
 /* frame is copied. Needs no lock. */
 struct hub_entry hub_entry_make(uint32_t group, const struct event *ev, const uint8_t *frame,
                                 size_t n);
+/* Writes a length-delimited field to `to` (at most n + 11 bytes); returns the byte after it. */
+uint8_t *hub_put_field(uint8_t *to, unsigned field, const void *bytes, size_t n);
 /* The frame of an event, in the arena. Needs no lock. */
 uint8_t *hub_frame(const struct event *ev, struct arena *a, size_t *ret_n);
 

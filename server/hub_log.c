@@ -223,18 +223,24 @@ bool hub_group_due(const struct hub *h, const struct hub_group *g, int64_t now_n
     return false;
 }
 
+uint8_t *hub_put_field(uint8_t *to, unsigned field, const void *bytes, size_t n)
+{
+    size_t rest = n;
+    *to++ = (uint8_t)(field << 3 | 2);
+    for (; rest >= 0x80; rest >>= 7)
+        *to++ = (uint8_t)(rest | 0x80);
+    *to++ = (uint8_t)rest;
+    memcpy(to, bytes, n);
+    return to + n;
+}
+
 uint8_t *hub_frame(const struct event *ev, struct arena *a, size_t *ret_n)
 {
-    static const uint8_t tag = 1 << 3 | 2; /* field 1, length-delimited */
     const Berth__V1__Event *m = convert_event(ev, a);
-    size_t len = berth__v1__event__get_packed_size(m), n = 0;
-    uint8_t *frame = arena_alloc(a, len + 11, 1);
-    frame[n++] = tag;
-    size_t rest = len;
-    for (; rest >= 0x80; rest >>= 7)
-        frame[n++] = (uint8_t)(rest | 0x80);
-    frame[n++] = (uint8_t)rest;
-    berth__v1__event__pack(m, frame + n);
-    *ret_n = n + len;
+    size_t n = berth__v1__event__get_packed_size(m);
+    uint8_t *bytes = arena_alloc(a, n + 1, 1);
+    uint8_t *frame = arena_alloc(a, n + 11, 1);
+    berth__v1__event__pack(m, bytes);
+    *ret_n = (size_t)(hub_put_field(frame, 1, bytes, n) - frame);
     return frame;
 }

@@ -126,19 +126,14 @@ void subscriber_end(struct subscriber *s, const struct err *e, const char *curso
 /* Fields 2 (cursor) and 3 (heartbeat) of a WatchEventsResponse, serialized. */
 static void *message_tail(struct hub *h, const char *cursor, bool heartbeat, size_t *ret_n)
 {
-    size_t len = strlen(cursor), n = 0, rest = len;
+    size_t len = strlen(cursor);
     uint8_t *tail = arena_alloc(h->scratch, len + 14, 1);
-    tail[n++] = 2 << 3 | 2;
-    for (; rest >= 0x80; rest >>= 7)
-        tail[n++] = (uint8_t)(rest | 0x80);
-    tail[n++] = (uint8_t)rest;
-    memcpy(tail + n, cursor, len);
-    n += len;
+    uint8_t *end = hub_put_field(tail, 2, cursor, len);
     if (heartbeat) {
-        tail[n++] = 3 << 3 | 0;
-        tail[n++] = 1;
+        *end++ = 3 << 3 | 0;
+        *end++ = 1;
     }
-    *ret_n = n;
+    *ret_n = (size_t)(end - tail);
     return tail;
 }
 

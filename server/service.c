@@ -7,7 +7,12 @@
 int service_start(struct app *app, struct err *e)
 {
     const struct config *c = app->config;
-    const struct hub_options hub = {.database = c->database};
+    const struct hub_options hub = {
+        .database = c->database,
+        .ring_events = (uint32_t)c->event_buffer,
+        .poll_ms = (int)c->event_poll,
+        .slow_after_ms = (int)c->slow_reader,
+    };
     if (hub_create(&hub, &app->hub, e) < 0)
         return -1;
     return round_service_create(c, app->registry, app->hub, &app->rounds, e);
