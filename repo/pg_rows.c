@@ -84,7 +84,7 @@ bool rows_is_null(const struct pg_rows *r, uint32_t row, int col)
 static const uint8_t *value(const struct pg_rows *r, uint32_t row, int col, char letter,
                             size_t *ret_len)
 {
-    assert(row < rows_count(r) && (size_t)col < strlen(r->columns));
+    assert(row < rows_count(r) && col < PQnfields(r->res));
     assert(r->columns[col] == letter);
     *ret_len = 0;
     if (rows_is_null(r, row, col))

@@ -52,6 +52,14 @@ static struct db db_named(const char *name)
     return d;
 }
 
+struct db db_pooled(const struct db *d)
+{
+    struct db pooled = *d;
+    (void)snprintf(pooled.conninfo, sizeof(pooled.conninfo), "host=%s user=%s dbname=%s port=%d",
+                   pg_host, pg_user, d->name, POOLER_PORT);
+    return pooled;
+}
+
 /* --- Statements --------------------------------------------------------------------------------
  */
 
@@ -194,9 +202,17 @@ static bool redis_answers(void)
     return ok;
 }
 
+static bool pooler_answers(void)
+{
+    char why[TEXT];
+    const struct db postgres = db_named("postgres"), pooled = db_pooled(&postgres);
+    return try_sql(&pooled, "SELECT 1", NULL, 0, why);
+}
+
 static bool (*const answers[N_SERVERS])(void) = {
     [SERVER_PG] = pg_answers,
     [SERVER_REDIS] = redis_answers,
+    [SERVER_POOLER] = pooler_answers,
 };
 
 static bool await_server(enum server which)
@@ -267,13 +283,14 @@ const char *pg_server_data(void)
 
 static int use_servers(unsigned flags)
 {
-    const bool private_ = (flags & SUPPORT_PRIVATE) != 0;
+    const bool private_ = (flags & (SUPPORT_PRIVATE | SUPPORT_POOLER)) != 0;
     const char *host = private_ ? NULL : getenv("BERTH_TEST_PGHOST");
     const char *address = private_ ? NULL : getenv("BERTH_TEST_REDIS");
     const char *user = getenv("BERTH_TEST_PGUSER");
     const bool wanted[N_SERVERS] = {
         [SERVER_PG] = (flags & SUPPORT_PG) != 0 && host == NULL,
         [SERVER_REDIS] = (flags & SUPPORT_REDIS) != 0 && address == NULL,
+        [SERVER_POOLER] = (flags & SUPPORT_POOLER) != 0,
     };
     if (wanted[SERVER_PG] || wanted[SERVER_REDIS]) {
         servers = servers_create(wanted);

@@ -20,7 +20,8 @@
 enum support_flags {
     SUPPORT_PG = 1,
     SUPPORT_REDIS = 2,
-    SUPPORT_PRIVATE = 4 /* never shared ones: the tests stop and start them */
+    SUPPORT_PRIVATE = 4, /* never shared ones: the tests stop and start them */
+    SUPPORT_POOLER = 8   /* PgBouncer in front of a private PostgreSQL */
 };
 int support_run(Suite *suite, unsigned flags); /* the exit status for main() */
 
@@ -36,7 +37,8 @@ enum db_kind {
 };
 /* Dropped when the test process ends. At most 8 a test. */
 struct db db_create(enum db_kind kind);
-struct pg *db_open(const struct db *d); /* the caller's: pg_close() */
+struct pg *db_open(const struct db *d);  /* the caller's: pg_close() */
+struct db db_pooled(const struct db *d); /* the same database, through PgBouncer */
 
 /* Statements outside the code under test, each on a connection of its own. */
 void db_sql(const struct db *d, const char *sql); /* one or more statements */

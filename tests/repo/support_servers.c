@@ -101,12 +101,34 @@ static pid_t start_redis(const struct servers *s)
     return spawn(argv, false, SIGKILL, log);
 }
 
+/* PgBouncer in transaction mode with one server connection a database: whatever a transaction
+ * leaves behind meets the next client. */
+static pid_t start_pooler(const struct servers *s)
+{
+    char ini[PATH_SIZE], log[PATH_SIZE];
+    (void)snprintf(ini, sizeof(ini), "%s/pooler.ini", s->folder);
+    (void)snprintf(log, sizeof(log), "%s/pooler.log", s->folder);
+    FILE *f = fopen(ini, "w");
+    if (f == NULL)
+        return complain(ini);
+    (void)fprintf(f,
+                  "[databases]\n* = host=%s user=berth\n[pgbouncer]\nlisten_port = %d\n"
+                  "listen_addr =\nunix_socket_dir = %s\nauth_type = any\npool_mode = transaction\n"
+                  "default_pool_size = 1\n",
+                  s->folder, POOLER_PORT, s->folder);
+    if (fclose(f) != 0)
+        return complain(ini);
+    const char *const argv[] = {"/usr/sbin/pgbouncer", ini, NULL};
+    return spawn(argv, true, SIGKILL, log);
+}
+
 static const struct {
     pid_t (*start)(const struct servers *s);
     int end_signal;
 } kinds[N_SERVERS] = {
     [SERVER_PG] = {start_pg, SIGQUIT},
     [SERVER_REDIS] = {start_redis, SIGKILL},
+    [SERVER_POOLER] = {start_pooler, SIGKILL},
 };
 
 static int write_settings(const char *folder)

@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum server { SERVER_PG, SERVER_REDIS, N_SERVERS };
+enum server { SERVER_PG, SERVER_REDIS, SERVER_POOLER, N_SERVERS };
+enum { POOLER_PORT = 6432 }; /* names its socket in the folder */
 
 /* In memory shared by the program, its tests and the keeper. */
 struct servers {
