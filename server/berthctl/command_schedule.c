@@ -37,9 +37,9 @@ static void print_round(struct ctl *c, const struct options *o,
         total += us;
         if (us < SHOWN_US)
             continue;
-        text_add(&phases, "%s", phases.n == 0 ? ": " : ", ");
+        text_addf(&phases, "%s", phases.n == 0 ? ": " : ", ");
         text_add_clean(&phases, r->round->phases[i]->name);
-        text_add(&phases, " %s", human_duration(c->arena, us));
+        text_addf(&phases, " %s", human_duration(c->arena, us));
     }
     fprintf(c->out, "%s, %s: %s.\n", text_clean(c->arena, r->round->scaling_group),
             human_count(c->arena, r->counts->pending, "pending session"),
@@ -49,7 +49,7 @@ static void print_round(struct ctl *c, const struct options *o,
     else
         fprintf(c->out, "Round %s, epoch %" PRId64 ".\n",
                 text_clean(c->arena, human_or_dash(r->round->round_id)), r->round->epoch);
-    fprintf(c->out, "It took %s%s.\n", human_duration(c->arena, total), text_end(&phases));
+    fprintf(c->out, "It took %s%s.\n", human_duration(c->arena, total), text_chars(&phases));
 }
 
 static void print_decisions(struct ctl *c, const Berth__V1__ScheduleScalingGroupResponse *r)

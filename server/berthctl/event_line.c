@@ -34,7 +34,7 @@ static void add_part(struct text *t, const char *separator, const char *part)
 {
     if (part[0] == '\0')
         return;
-    text_add(t, "%s", t->n == 0 ? "" : separator);
+    text_addf(t, "%s", t->n == 0 ? "" : separator);
     text_add_clean(t, part);
 }
 
@@ -63,7 +63,7 @@ static const char *story(struct arena *a, const Berth__V1__Event *e)
     add_outcome(&t, a, e);
     if (e->session_id[0] == '\0' && e->round_id[0] != '\0')
         add_part(&t, "  ", arena_printf(a, "epoch %" PRId64 ", round %s", e->epoch, e->round_id));
-    return text_end(&t);
+    return text_chars(&t);
 }
 
 void event_line_print(FILE *out, struct arena *a, const Berth__V1__Event *e, bool color)

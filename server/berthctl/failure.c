@@ -51,21 +51,21 @@ static void add_pair(struct text *t, const char *key, const char *value)
 {
     enum { SHOWN = 80 }; /* bytes of a value; cursors are long, --json has them whole */
     const char *quote = value[strcspn(value, " \t\n")] == '\0' ? "" : "\"";
-    text_add(t, " ");
+    text_addf(t, " ");
     text_add_clean(t, key);
-    text_add(t, "=%s", quote);
+    text_addf(t, "=%s", quote);
     text_add_clean(t, arena_strndup(t->arena, value, SHOWN));
-    text_add(t, "%s%s", strlen(value) > SHOWN ? "..." : "", quote);
+    text_addf(t, "%s%s", strlen(value) > SHOWN ? "..." : "", quote);
 }
 
 /* " [LEASE_BUSY group=gpu holder=berth-1]", or the bare code when there is no ErrorInfo. */
 static void add_reason(struct text *t, const struct failure *f)
 {
-    text_add(t, " [");
+    text_addf(t, " [");
     text_add_clean(t, f->info != NULL ? f->info->reason : failure_code_name(f->code));
     for (size_t i = 0; f->info != NULL && i < f->info->n_metadata; i++)
         add_pair(t, f->info->metadata[i]->key, f->info->metadata[i]->value);
-    text_add(t, "]");
+    text_addf(t, "]");
 }
 
 const char *failure_words(const struct failure *f)
@@ -80,11 +80,11 @@ static void add_headline(struct text *t, const struct failure *f, const char *se
 {
     bool ours = f->info == NULL; /* gRPC's own words, not berthd's */
     if (f->interrupted) {
-        text_add(t, "interrupted");
+        text_addf(t, "interrupted");
     } else if (ours && f->code == GRPC_STATUS_DEADLINE_EXCEEDED) {
-        text_add(t, "no answer from %s within %s", server, human_duration(t->arena, timeout_us));
+        text_addf(t, "no answer from %s within %s", server, human_duration(t->arena, timeout_us));
     } else if (ours && f->code == GRPC_STATUS_UNAVAILABLE) {
-        text_add(t, "no answer from %s: ", server);
+        text_addf(t, "no answer from %s: ", server);
         text_add_clean(t, failure_words(f));
     } else {
         text_add_clean(t, f->message[0] == '\0' ? failure_code_name(f->code) : f->message);
@@ -98,9 +98,9 @@ static void add_detail(struct text *t, const struct failure *f, const char *subj
 {
     if (strcmp(words, f->message) == 0)
         return;
-    text_add(t, "\n  ");
+    text_addf(t, "\n  ");
     text_add_clean(t, subject);
-    text_add(t, ": ");
+    text_addf(t, ": ");
     text_add_clean(t, words);
 }
 
@@ -113,8 +113,8 @@ static void add_details(struct text *t, const struct failure *f)
         add_detail(t, f, f->precondition->violations[i]->subject,
                    f->precondition->violations[i]->description);
     if (f->retry != NULL && f->retry->retry_delay != NULL)
-        text_add(t, "\n  Try again in %s.",
-                 human_duration(t->arena, duration_us(f->retry->retry_delay)));
+        text_addf(t, "\n  Try again in %s.",
+                  human_duration(t->arena, duration_us(f->retry->retry_delay)));
 }
 
 static const char *failure_hint(const struct failure *f)
@@ -132,13 +132,13 @@ void failure_print(FILE *out, const struct failure *f, const char *server, int64
                    struct arena *a)
 {
     struct text t = {.arena = a};
-    text_add(&t, "berthctl: ");
+    text_addf(&t, "berthctl: ");
     add_headline(&t, f, server, timeout_us);
     add_details(&t, f);
     const char *hint = failure_hint(f);
     if (hint != NULL)
-        text_add(&t, "\n  %s", hint);
-    fprintf(out, "%s\n", text_end(&t));
+        text_addf(&t, "\n  %s", hint);
+    fprintf(out, "%s\n", text_chars(&t));
 }
 
 static void write_detail(FILE *out, const char *name, const ProtobufCMessage *m)

@@ -53,11 +53,11 @@ const char *human_slots(struct arena *a, Berth__V1__SlotAmount *const *slots, si
 {
     struct text t = {.arena = a};
     for (size_t i = 0; i < n; i++) {
-        text_add(&t, "%s", i == 0 ? "" : ", ");
+        text_addf(&t, "%s", i == 0 ? "" : ", ");
         text_add_clean(&t, slots[i]->slot);
-        text_add(&t, " %s", human_amount(a, slots[i]->slot, slots[i]->amount));
+        text_addf(&t, " %s", human_amount(a, slots[i]->slot, slots[i]->amount));
     }
-    return n == 0 ? "-" : text_end(&t);
+    return n == 0 ? "-" : text_chars(&t);
 }
 
 const char *human_span(struct arena *a, int64_t us)

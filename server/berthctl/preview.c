@@ -92,17 +92,17 @@ static const char *why_not(struct arena *a, const Berth__V1__AgentVerdict *v)
     struct text t = {.arena = a};
     for (size_t i = 0; i < v->n_causes; i++) {
         const Berth__V1__Cause *c = v->causes[i];
-        text_add(&t, "%s%s", i == 0 ? "" : "; ",
-                 human_enum(a, &berth__v1__cause_kind__descriptor, (int)c->kind));
+        text_addf(&t, "%s%s", i == 0 ? "" : "; ",
+                  human_enum(a, &berth__v1__cause_kind__descriptor, (int)c->kind));
         for (size_t k = 0; k < c->n_slots; k++) {
             const Berth__V1__SlotShortage *s = c->slots[k];
-            text_add(&t, "%s", k == 0 ? ": " : ", ");
+            text_addf(&t, "%s", k == 0 ? ": " : ", ");
             text_add_clean(&t, s->slot);
-            text_add(&t, " has %s of %s", human_amount(a, s->slot, s->available),
-                     human_amount(a, s->slot, s->requested));
+            text_addf(&t, " has %s of %s", human_amount(a, s->slot, s->available),
+                      human_amount(a, s->slot, s->requested));
         }
     }
-    return text_end(&t);
+    return text_chars(&t);
 }
 
 void preview_print_agents(struct ctl *c, const Berth__V1__PreviewAllocationResponse *r, size_t n)

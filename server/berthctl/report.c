@@ -24,14 +24,14 @@ const char *report_where(struct arena *a, Berth__V1__KernelAllocation *const *al
         kernels[k]++;
     }
     for (size_t k = 0; k < n_agents && k < AGENTS_NAMED; k++) {
-        text_add(&t, "%s", k == 0 ? "on " : ", ");
+        text_addf(&t, "%s", k == 0 ? "on " : ", ");
         text_add_clean(&t, names[k]);
         if (kernels[k] > 1)
-            text_add(&t, " (%zu kernels)", kernels[k]);
+            text_addf(&t, " (%zu kernels)", kernels[k]);
     }
     if (n_agents > AGENTS_NAMED)
-        text_add(&t, " and %s", human_count(a, n_agents - AGENTS_NAMED, "more agent"));
-    return text_end(&t);
+        text_addf(&t, " and %s", human_count(a, n_agents - AGENTS_NAMED, "more agent"));
+    return text_chars(&t);
 }
 
 /* Several rules may say the same, e.g. that the owner was not found: it counts once. */
@@ -59,18 +59,18 @@ const char *report_why(struct arena *a, Berth__V1__Cause *const *causes, size_t 
     if (n > 0)
         text_add_clean(&t, causes[0]->message);
     if (reasons > 1)
-        text_add(&t, " (and %s)", human_count(a, reasons - 1, "more reason"));
-    return text_end(&t);
+        text_addf(&t, " (and %s)", human_count(a, reasons - 1, "more reason"));
+    return text_chars(&t);
 }
 
 const char *report_kinds(struct arena *a, Berth__V1__CauseCount *const *counts, size_t n)
 {
     struct text t = {.arena = a};
     for (size_t i = 0; i < n; i++)
-        text_add(&t, "%s%s %u", i == 0 ? "" : ", ",
-                 human_enum(a, &berth__v1__cause_kind__descriptor, (int)counts[i]->kind),
-                 counts[i]->count);
-    return text_end(&t);
+        text_addf(&t, "%s%s %u", i == 0 ? "" : ", ",
+                  human_enum(a, &berth__v1__cause_kind__descriptor, (int)counts[i]->kind),
+                  counts[i]->count);
+    return text_chars(&t);
 }
 
 const char *report_counts(struct arena *a, const Berth__V1__OutcomeCounts *counts)
@@ -88,8 +88,8 @@ const char *report_counts(struct arena *a, const Berth__V1__OutcomeCounts *count
     struct text t = {.arena = a};
     for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
         if (outcomes[i].n > 0)
-            text_add(&t, "%s%u %s", t.n == 0 ? "" : ", ", outcomes[i].n, outcomes[i].word);
-    return t.n == 0 ? "nothing pending" : text_end(&t);
+            text_addf(&t, "%s%u %s", t.n == 0 ? "" : ", ", outcomes[i].n, outcomes[i].word);
+    return t.n == 0 ? "nothing pending" : text_chars(&t);
 }
 
 /* Who says so: the name that --ignore takes. */
@@ -106,10 +106,10 @@ static void write_reason(FILE *out, struct arena *a, Berth__V1__Cause *const *ca
     struct text rules = {.arena = a};
     for (size_t k = i; k < n; k++)
         if (strcmp(causes[k]->message, causes[i]->message) == 0) {
-            text_add(&rules, "%s", rules.n == 0 ? "" : ", ");
+            text_addf(&rules, "%s", rules.n == 0 ? "" : ", ");
             text_add_clean(&rules, cause_rule(a, causes[k]));
         }
-    fprintf(out, "  - %s: %s%s\n", text_end(&rules), text_clean(a, causes[i]->message),
+    fprintf(out, "  - %s: %s%s\n", text_chars(&rules), text_clean(a, causes[i]->message),
             causes[i]->retryable ? "" : " Waiting will not cure this.");
 }
 
@@ -170,21 +170,21 @@ void report_allocations(FILE *out, struct arena *a, Berth__V1__KernelAllocation 
 static void add_sentence(struct text *t, const char *sentence)
 {
     size_t n = strlen(sentence);
-    text_add(t, "%s%s", sentence, n > 0 && strchr(".!?)", sentence[n - 1]) != NULL ? "" : ".");
+    text_addf(t, "%s%s", sentence, n > 0 && strchr(".!?)", sentence[n - 1]) != NULL ? "" : ".");
 }
 
 /* What else there is to say about the causes than the first one's sentence. */
 static void add_reasons(struct text *t, Berth__V1__Cause *const *causes, size_t n)
 {
     size_t reasons = count_reasons(causes, n);
-    text_add(t, ": ");
+    text_addf(t, ": ");
     add_sentence(t, text_clean(t->arena, causes[0]->message));
     if (reasons == 2)
-        text_add(t, " One more reason is below.");
+        text_addf(t, " One more reason is below.");
     else if (reasons > 2)
-        text_add(t, " %zu more reasons are below.", reasons - 1);
+        text_addf(t, " %zu more reasons are below.", reasons - 1);
     else if (!causes[0]->retryable)
-        text_add(t, " Waiting will not cure this.");
+        text_addf(t, " Waiting will not cure this.");
 }
 
 const char *report_verdict(struct arena *a, const char *subject, bool after_queue,
@@ -204,16 +204,16 @@ const char *report_verdict(struct arena *a, const char *subject, bool after_queu
     size_t word = (size_t)r->verdict < ARRAY_SIZE(words) ? (size_t)r->verdict : 0;
 
     text_add_clean(&t, subject);
-    text_add(&t, " %s%s", words[word], after_queue ? " after the queue ahead of it" : "");
+    text_addf(&t, " %s%s", words[word], after_queue ? " after the queue ahead of it" : "");
     if (r->n_allocations > 0)
-        text_add(&t, " %s.", report_where(a, r->allocations, r->n_allocations));
+        text_addf(&t, " %s.", report_where(a, r->allocations, r->n_allocations));
     else if (r->n_causes > 0)
         add_reasons(&t, r->causes, r->n_causes);
     else
-        text_add(&t, ".");
+        text_addf(&t, ".");
     if (r->queue_position > 0)
-        text_add(&t, " It is %s in the queue.", human_ordinal(a, r->queue_position));
-    return text_end(&t);
+        text_addf(&t, " It is %s in the queue.", human_ordinal(a, r->queue_position));
+    return text_chars(&t);
 }
 
 enum style verdict_style(Berth__V1__PreviewVerdict verdict)

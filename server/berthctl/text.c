@@ -82,7 +82,7 @@ static char *text_room(struct text *t, size_t more)
     return t->chars + t->n;
 }
 
-void text_add(struct text *t, const char *fmt, ...)
+void text_addf(struct text *t, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -118,7 +118,7 @@ void text_add_clean(struct text *t, const char *s)
     }
 }
 
-const char *text_end(const struct text *t)
+const char *text_chars(const struct text *t)
 {
     return t->chars == NULL ? "" : t->chars;
 }

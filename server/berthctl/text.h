@@ -12,13 +12,13 @@
 
 struct text {
     struct arena *arena;
-    char *chars; /* NUL-terminated; NULL while empty: read it through text_end() */
+    char *chars; /* NUL-terminated; NULL while empty: read it through text_chars() */
     size_t n, cap;
 };
 
-void text_add(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void text_addf(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void text_add_clean(struct text *t, const char *s); /* NULL counts as empty */
-const char *text_end(const struct text *t);         /* what was added; never NULL */
+const char *text_chars(const struct text *t);       /* what was added; never NULL */
 char *text_clean(struct arena *a, const char *s);
 
 /* Columns that UTF-8 text takes on a terminal: 0 for a combining mark, 2 for wide characters. */

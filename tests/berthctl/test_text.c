@@ -45,11 +45,12 @@ START_TEST(text_grows_by_pieces_of_any_size)
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     struct text t = {.arena = a};
     size_t n = 0;
-    ck_assert_msg(strcmp(text_end(&t), "") == 0, "before the first piece: \"%s\"", text_end(&t));
+    ck_assert_msg(strcmp(text_chars(&t), "") == 0, "before the first piece: \"%s\"",
+                  text_chars(&t));
     for (int i = 0; i < 1000; i++) {
-        text_add(&t, "%d,", i);
+        text_addf(&t, "%d,", i);
         text_add_clean(&t, i % 2 ? "x" : NULL);
-        n = strlen(text_end(&t));
+        n = strlen(text_chars(&t));
         ck_assert_msg(n == t.n, "after piece %d: length %zu, counted %zu", i, n, t.n);
     }
     ck_assert_msg(n == 3890 + 500, "length at the end: %zu", n);
