@@ -243,8 +243,9 @@ static int run_once(struct pg *c, enum txn_mode mode, txn_body_f *body, void *ct
     return txn_commit(&t, e);
 }
 
-/* Full jitter: anything up to the attempt's limit. False: cancelled, or no time is left for it. */
-static bool wait_before_retry(struct pg *c, unsigned attempt, int64_t deadline)
+/* Full jitter: anything up to the attempt's limit. False: no time is left for it, or cancelled,
+ * which *e then says. */
+static bool wait_before_retry(struct pg *c, unsigned attempt, int64_t deadline, struct err *e)
 {
     int64_t limit = (int64_t)TXN_FIRST_WAIT_MS << (attempt < 8 ? attempt : 8);
     if (limit > TXN_LAST_WAIT_MS)
@@ -254,8 +255,10 @@ static bool wait_before_retry(struct pg *c, unsigned attempt, int64_t deadline)
         return false;
     struct pollfd wake = {.fd = c->wake_fd, .events = POLLIN};
     for (int64_t left = until - pg_now(); left > 0; left = until - pg_now())
-        if (poll(&wake, 1, (int)((left + 999999) / 1000000)) > 0)
+        if (poll(&wake, 1, (int)((left + 999999) / 1000000)) > 0) {
+            err_set(e, ERR_CANCELLED, "CANCELLED", "The caller went away.");
             return false;
+        }
     return true;
 }
 
@@ -269,7 +272,8 @@ int txn_run(struct pg *c, enum txn_mode mode, txn_body_f *body, void *ctx, struc
     for (unsigned attempt = 0; attempt < TXN_ATTEMPTS; attempt++) {
         last = (struct err){.code = ERR_NONE};
         done = run_once(c, mode, body, ctx, &last);
-        if (done == 0 || !is_worth_retrying(&last) || !wait_before_retry(c, attempt, deadline))
+        if (done == 0 || !is_worth_retrying(&last) ||
+            !wait_before_retry(c, attempt, deadline, &last))
             break;
     }
     c->deadline = given;
