@@ -50,10 +50,9 @@ struct event {
     const char *scaling_group;
     int64_t sequence;
     enum event_type type;
-    bool has_session;
+    bool has_session, has_round;
     struct uuid session_id;
     const char *creation_id, *from_status, *to_status, *reason; /* "" when there is none */
-    bool has_round;
     struct uuid round_id;
     int64_t epoch;
     int64_t time; /* microseconds, the database's clock */

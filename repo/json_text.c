@@ -26,9 +26,7 @@ static size_t utf8_length(const unsigned char *s)
 
 static void add(struct json_text *j, const char *bytes, size_t n)
 {
-    if (n == 0 && j->text != NULL)
-        return;
-    if (j->len + n + 1 > j->cap)
+    if (j->text == NULL || j->len + n + 1 > j->cap)
         j->text = arena_grow(j->arena, j->text, &j->cap, j->len + n + 1, 1);
     for (size_t i = 0; i < n; i++)
         j->text[j->len + i] = bytes[i];

@@ -42,8 +42,10 @@ static bool read_number(const char **text, double *ret)
 {
     const char *end = *text;
     int points = 0, digits = 0;
-    for (; isdigit((unsigned char)*end) || *end == '.'; end++)
-        *end == '.' ? points++ : digits++;
+    for (; isdigit((unsigned char)*end) || *end == '.'; end++) {
+        points += *end == '.';
+        digits += *end != '.';
+    }
     if (digits == 0 || points > 1)
         return false;
     *ret = strtod(*text, NULL);

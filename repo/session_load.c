@@ -119,14 +119,14 @@ static uint64_t read_digest(const char *text)
 static void read_owners(struct load *l, const struct pg_rows *r, struct session *s, struct flaw *f)
 {
     static const struct {
-        int col;
         const char *name;
+        int col;
         bool is_uuid;
     } columns[N_OWNER_KINDS] = {
-        [OWNER_KEYPAIR] = {COL_ACCESS_KEY, "access_key", false},
-        [OWNER_USER] = {COL_USER, "user_uuid", true},
-        [OWNER_PROJECT] = {COL_PROJECT, "group_id", true},
-        [OWNER_DOMAIN] = {COL_DOMAIN, "domain_name", false},
+        [OWNER_KEYPAIR] = {"access_key", COL_ACCESS_KEY, false},
+        [OWNER_USER] = {"user_uuid", COL_USER, true},
+        [OWNER_PROJECT] = {"group_id", COL_PROJECT, true},
+        [OWNER_DOMAIN] = {"domain_name", COL_DOMAIN, false},
     };
     for (int k = 0; k < N_OWNER_KINDS; k++) {
         bool null = rows_is_null(r, 0, columns[k].col);

@@ -72,7 +72,7 @@ static bool parse_offset(const char *text, int64_t *seconds)
     (void)literal(&text, ':');
     if (*text != '\0' && !digits(&text, 2, &minutes))
         return false;
-    *seconds = sign * (hours * 3600 + minutes * 60);
+    *seconds = (int64_t)sign * (hours * 3600 + minutes * 60);
     return *text == '\0' && hours < 24 && minutes < 60;
 }
 

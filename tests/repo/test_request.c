@@ -9,16 +9,16 @@
 /* --- finding --- */
 
 static const struct {
-    const char *what, *id, *method, hash;
-    const char *reason; /* NULL: no error */
+    const char *what, *id, *method, *reason; /* reason NULL: no error */
+    char hash;
     bool found;
 } finds[] = {
-    {"another method", "r1", "ScheduleScalingGroup", 'a', "REQUEST_ID_REUSED", false},
-    {"another body", "r1", "CancelSession", 'b', "REQUEST_ID_REUSED", false},
-    {"an id that is new", "r2", "CancelSession", 'a', NULL, false},
-    {"an id in other letters", "R1", "CancelSession", 'a', NULL, false},
-    {"an id that is no UTF-8 trick", "r1' OR '1'='1", "CancelSession", 'a', NULL, false},
-    {"the same request", "r1", "CancelSession", 'a', NULL, true},
+    {"another method", "r1", "ScheduleScalingGroup", "REQUEST_ID_REUSED", 'a', false},
+    {"another body", "r1", "CancelSession", "REQUEST_ID_REUSED", 'b', false},
+    {"an id that is new", "r2", "CancelSession", NULL, 'a', false},
+    {"an id in other letters", "R1", "CancelSession", NULL, 'a', false},
+    {"an id that is no UTF-8 trick", "r1' OR '1'='1", "CancelSession", NULL, 'a', false},
+    {"the same request", "r1", "CancelSession", NULL, 'a', true},
 };
 
 static struct request_key key_of(const char *id, const char *method, char hash)

@@ -57,7 +57,7 @@ START_TEST(epochs_are_given_out_once)
         ck_assert_msg(k[t].error[0] == '\0', "%s", k[t].error);
         for (int i = 0; i < N_EPOCHS; i++) {
             int64_t epoch = k[t].epochs[i];
-            ck_assert_msg(epoch >= 1 && epoch <= N_THREADS * N_EPOCHS && !seen[epoch],
+            ck_assert_msg(epoch >= 1 && epoch <= (int64_t)N_THREADS * N_EPOCHS && !seen[epoch],
                           "epoch %lld was given out twice or is out of order", (long long)epoch);
             ck_assert_msg(i == 0 || epoch > k[t].epochs[i - 1], "an epoch fell");
             seen[epoch] = true;
