@@ -16,19 +16,26 @@ uint64_t page_scope(const ProtobufCMessage *request, struct arena *a)
            opaque_hash(request->descriptor->name, strlen(request->descriptor->name));
 }
 
+static void put_keys(struct opaque_writer *w, const char *const *keys, uint32_t n)
+{
+    opaque_put_number(w, n);
+    for (uint32_t i = 0; i < n; i++)
+        opaque_put_bytes(w, keys[i], strlen(keys[i]));
+}
+
 char *page_token_encode(uint64_t scope, const struct page_token *t, struct arena *a)
 {
     struct opaque_writer w;
     opaque_begin(&w, OPAQUE_PAGE_TOKEN, a);
     opaque_put_number(&w, scope);
     opaque_put_number(&w, t->position);
-    opaque_put_number(&w, t->n_keys);
-    for (uint32_t i = 0; i < t->n_keys; i++)
-        opaque_put_bytes(&w, t->keys[i], strlen(t->keys[i]));
+    put_keys(&w, t->before, t->n_before);
+    put_keys(&w, t->behind, t->n_behind);
     return opaque_end(&w);
 }
 
-static bool read_keys(struct opaque_reader *r, struct arena *a, struct page_token *ret)
+static bool read_keys(struct opaque_reader *r, struct arena *a, const char *const **ret,
+                      uint32_t *ret_n)
 {
     uint64_t n;
     if (!opaque_get_number(r, &n) || n > PAGE_TOKEN_KEYS)
@@ -41,9 +48,9 @@ static bool read_keys(struct opaque_reader *r, struct arena *a, struct page_toke
             return false;
         keys[i] = arena_strndup(a, (const char *)key, len);
     }
-    ret->keys = keys;
-    ret->n_keys = (uint32_t)n;
-    return opaque_at_end(r);
+    *ret = keys;
+    *ret_n = (uint32_t)n;
+    return true;
 }
 
 static int refuse(const char *why, struct err *e)
@@ -64,7 +71,8 @@ int page_token_decode(const char *text, uint64_t scope, struct arena *a, struct 
     }
     if (strlen(text) > PAGE_TOKEN_TEXT_MAX || !opaque_open(&r, OPAQUE_PAGE_TOKEN, text, a) ||
         !opaque_get_number(&r, &its_scope) || !opaque_get_number(&r, &t.position) ||
-        !read_keys(&r, a, &t))
+        !read_keys(&r, a, &t.before, &t.n_before) || !read_keys(&r, a, &t.behind, &t.n_behind) ||
+        !opaque_at_end(&r))
         return refuse("is not a token of this service: pass next_page_token unchanged", e);
     if (its_scope != scope)
         return refuse("belongs to another request: repeat the fields of the first page", e);

@@ -2,9 +2,10 @@
  *
  * A token belongs to one request: its scope is a fingerprint of everything in the request but the
  * page's size and token, and with another request it is refused. What stands in it: the keys of the
- * last rows of the page, newest first, and how many rows came before. The next page begins after
- * the first of these rows that still exists, so that rows which come or go elsewhere neither repeat
- * nor skip any; only when all of them are gone the count decides. */
+ * rows on both sides of the cut, nearest first, and how many rows came before. The next page begins
+ * after the nearest row before the cut that still exists, else at the nearest one behind it, so
+ * that rows which come or go neither repeat nor hide others; only when all of them are gone the
+ * count decides. */
 #ifndef BERTH_SERVER_PAGE_TOKEN_H
 #define BERTH_SERVER_PAGE_TOKEN_H
 
@@ -18,14 +19,15 @@
 enum {
     PAGE_SIZE_DEFAULT = 100,
     PAGE_SIZE_MAX = 1000,
-    PAGE_TOKEN_KEYS = 8, /* last rows kept in a token */
+    PAGE_TOKEN_KEYS = 4, /* rows of each side kept in a token */
     PAGE_TOKEN_TEXT_MAX = 1024,
 };
 
 struct page_token {
-    uint64_t position;       /* rows before the next page */
-    const char *const *keys; /* of the last rows of the page, the last one first */
-    uint32_t n_keys;
+    uint64_t position;         /* rows before the next page */
+    const char *const *before; /* the last rows of the page, the last one first */
+    const char *const *behind; /* the rows that would come next, in order */
+    uint32_t n_before, n_behind;
 };
 
 /* The request with the page's own fields already emptied. */

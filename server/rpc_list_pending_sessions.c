@@ -18,20 +18,26 @@ struct queue {
     uint32_t *n_causes;
 };
 
-/* Where the page begins: after the newest row of the token that is still queued. */
+/* Position of a row by its key; NONE: it is not queued any more. */
+static uint32_t position_of(const struct queue *q, const uint32_t *positions, const char *key)
+{
+    struct uuid id;
+    uint32_t session = uuid_parse(key, &id) ? snapshot_find_session(q->snapshot, &id) : NONE;
+    return session != NONE ? positions[session] : NONE;
+}
+
 static uint32_t page_begin(const struct queue *q, const struct page_token *token, struct arena *a)
 {
-    uint32_t n = q->snapshot->n_sessions;
-    uint32_t *position = arena_new(a, uint32_t, n + 1);
+    uint32_t n = q->snapshot->n_sessions, at;
+    uint32_t *positions = arena_new(a, uint32_t, n + 1);
     for (uint32_t i = 0; i < n; i++)
-        position[q->order[i]] = i;
-    for (uint32_t i = 0; i < token->n_keys; i++) {
-        struct uuid id;
-        uint32_t session =
-            uuid_parse(token->keys[i], &id) ? snapshot_find_session(q->snapshot, &id) : NONE;
-        if (session != NONE)
-            return position[session] + 1;
-    }
+        positions[q->order[i]] = i;
+    for (uint32_t i = 0; i < token->n_before; i++)
+        if ((at = position_of(q, positions, token->before[i])) != NONE)
+            return at + 1;
+    for (uint32_t i = 0; i < token->n_behind; i++)
+        if ((at = position_of(q, positions, token->behind[i])) != NONE)
+            return at;
     return token->position < n ? (uint32_t)token->position : n;
 }
 
@@ -103,12 +109,21 @@ static Berth__V1__PendingSession *session_message(const struct queue *q, uint32_
     return m;
 }
 
+static const char *key_of(const struct queue *q, uint32_t position, struct arena *a)
+{
+    return convert_uuid(&q->snapshot->sessions[q->order[position]].id, a);
+}
+
 static char *next_token(const struct queue *q, uint64_t scope, struct arena *a)
 {
-    const char *keys[PAGE_TOKEN_KEYS];
-    struct page_token next = {.position = q->from + q->n, .keys = keys};
-    for (uint32_t i = q->n; i > 0 && next.n_keys < PAGE_TOKEN_KEYS; i--)
-        keys[next.n_keys++] = convert_uuid(&q->snapshot->sessions[q->order[q->from + i - 1]].id, a);
+    const char *before[PAGE_TOKEN_KEYS], *behind[PAGE_TOKEN_KEYS];
+    uint32_t cut = q->from + q->n;
+    struct page_token next = {.position = cut, .before = before, .behind = behind};
+    for (; next.n_before < PAGE_TOKEN_KEYS && next.n_before < cut; next.n_before++)
+        before[next.n_before] = key_of(q, cut - 1 - next.n_before, a);
+    for (; next.n_behind < PAGE_TOKEN_KEYS && cut + next.n_behind < q->snapshot->n_sessions;
+         next.n_behind++)
+        behind[next.n_behind] = key_of(q, cut + next.n_behind, a);
     return page_token_encode(scope, &next, a);
 }
 

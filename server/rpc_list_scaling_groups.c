@@ -153,7 +153,7 @@ static Berth__V1__ListScalingGroupsResponse *answer(struct rpc_context *c, uint6
     for (uint32_t i = 0; i < n_page; i++)
         m->scaling_groups[i] = group_message(c, &groups[i], &redis_away);
     if (n > n_page) {
-        const struct page_token next = {.keys = &groups[n_page - 1].name, .n_keys = 1};
+        const struct page_token next = {.before = &groups[n_page - 1].name, .n_before = 1};
         m->next_page_token = page_token_encode(scope, &next, c->arena);
     }
     return m;
@@ -172,7 +172,7 @@ int rpc_list_scaling_groups(struct rpc_context *c, const void *request, void **r
     struct scaling_group_info *groups;
     if (page_token_decode(q->page_token, scope, c->arena, &token, e) < 0)
         return -1;
-    const char *after = token.n_keys > 0 ? token.keys[0] : NULL;
+    const char *after = token.n_before > 0 ? token.before[0] : NULL;
     if (q->n_scaling_groups > 0 && after == NULL) {
         if (load(c, q, NULL, NAMES_MAX, &groups, &n, e) < 0 || check_names(q, groups, n, e) < 0)
             return -1;

@@ -123,9 +123,9 @@ static void count_causes(const struct preview *p, Berth__V1__PreviewAllocationRe
 static uint32_t first_row(const struct preview *p, const struct page_token *token)
 {
     uint32_t i = 0;
-    if (token->n_keys > 0)
+    if (token->n_before > 0)
         while (i < p->x->n_agents &&
-               strcmp(p->snapshot->agents[p->x->agents[i].agent].id, token->keys[0]) <= 0)
+               strcmp(p->snapshot->agents[p->x->agents[i].agent].id, token->before[0]) <= 0)
             i++;
     return i;
 }
@@ -143,7 +143,7 @@ static void page_of_agents(const struct preview *p, uint64_t scope, const struct
     m->n_agents = n;
     if (from + n < p->x->n_agents) {
         const char *last = m->agents[n - 1]->agent_id;
-        const struct page_token next = {.position = from + n, .keys = &last, .n_keys = 1};
+        const struct page_token next = {.position = from + n, .before = &last, .n_before = 1};
         m->next_page_token = page_token_encode(scope, &next, a);
     }
     count_causes(p, m);

@@ -177,7 +177,8 @@ START_TEST(page_token_belongs_to_its_request)
     Berth__V1__ListPendingSessionsRequest b = BERTH__V1__LIST_PENDING_SESSIONS_REQUEST__INIT;
     Berth__V1__ListScalingGroupsRequest other = BERTH__V1__LIST_SCALING_GROUPS_REQUEST__INIT;
     const char *const keys[] = {"k1", "k2"};
-    const struct page_token in = {.position = 40, .keys = keys, .n_keys = 2};
+    const struct page_token in = {
+        .position = 40, .before = keys, .n_before = 2, .behind = keys + 1, .n_behind = 1};
     struct page_token out;
     struct err e = {.code = ERR_NONE};
     a.scaling_group = convert_text("a");
@@ -186,9 +187,11 @@ START_TEST(page_token_belongs_to_its_request)
     const char *text = page_token_encode(scope, &in, arena);
     ck_assert_msg(page_token_decode(text, scope, arena, &out, &e) == 0, "%s", e.message);
     ck_assert_uint_eq(out.position, 40);
-    ck_assert_uint_eq(out.n_keys, 2);
-    ck_assert_str_eq(out.keys[0], "k1");
-    ck_assert_str_eq(out.keys[1], "k2");
+    ck_assert_uint_eq(out.n_before, 2);
+    ck_assert_str_eq(out.before[0], "k1");
+    ck_assert_str_eq(out.before[1], "k2");
+    ck_assert_uint_eq(out.n_behind, 1);
+    ck_assert_str_eq(out.behind[0], "k2");
     assert_refused(page_token_decode(text, page_scope(&b.base, arena), arena, &out, &e), &e,
                    "BAD_PAGE_TOKEN", "page_token", "another group");
     ck_assert_msg(page_scope(&b.base, arena) != page_scope(&other.base, arena),
@@ -196,7 +199,7 @@ START_TEST(page_token_belongs_to_its_request)
     assert_refused(page_token_decode("nonsense", scope, arena, &out, &e), &e, "BAD_PAGE_TOKEN",
                    "page_token", "nonsense");
     ck_assert_msg(page_token_decode("", scope, arena, &out, &e) == 0 && out.position == 0 &&
-                      out.n_keys == 0,
+                      out.n_before == 0 && out.n_behind == 0,
                   "an empty token is not the first page");
 }
 END_TEST
