@@ -72,7 +72,7 @@ static const char *plan_beside(const char *snapshot_path, struct arena *a)
 
 static int read_plan(const char *path, bool must, struct arena *a, struct replay *r, struct err *e)
 {
-    struct bytes b;
+    struct bytes b = {.at = NULL};
     struct plan *then = NULL;
     if (!must && access(path, F_OK) != 0 && errno == ENOENT)
         return 0;
@@ -88,7 +88,7 @@ static int read_plan(const char *path, bool must, struct arena *a, struct replay
 int replay_run(const char *snapshot_path, const char *plan_path, const struct registry *registry,
                struct arena *a, struct replay *ret, struct err *e)
 {
-    struct bytes b;
+    struct bytes b = {.at = NULL};
     struct replay r = {.plan_path = NULL};
     struct policy_config config;
     struct policy *policy = NULL;
