@@ -75,7 +75,8 @@ int command_list_plugins(int argc, char **argv)
     for (uint32_t i = 0; i < registry_count(r); i++) {
         const char *origin = NULL;
         const struct plugin *p = registry_at(r, i, &origin);
-        printf("%-10s %-32s %s (%s)\n", kind_names[p->kind], p->name, p->doc, origin);
+        printf("%-10s %-32s %s (%s)\n", kind_names[p->kind], p->name, p->doc,
+               origin != NULL ? origin : "built in");
     }
     return EXIT_OK;
 }

@@ -69,7 +69,7 @@ struct app *machine_start(const char *const *settings)
         argv[argc++] = *settings;
     signal(SIGPIPE, SIG_IGN);
     log_setup(LOG_ERROR, LOG_TEXT);
-    grpc_init();
+    client_setup();
     must(config_create(NULL, argc, (char *const *)(void *)argv, &config, &e), &e, "settings");
     app = (struct app){.config = config, .health = health_create()};
     struct executors_options o = {.threads = (unsigned)config->executors,

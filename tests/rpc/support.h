@@ -24,6 +24,8 @@ enum { SOON_MS = 10000 };
 
 /* --- the client --- */
 
+void client_setup(
+    void); /* grpc_init() as the client needs it; grpc_shutdown_blocking() is the reverse */
 struct client;
 struct client *client_open(const char *address);
 void client_close(struct client *c);

@@ -1,0 +1,25 @@
+/* berthd.h - the program itself as a child process. It ends with the test, however that ends. */
+#ifndef BERTH_TESTS_RPC_BERTHD_H
+#define BERTH_TESTS_RPC_BERTHD_H
+
+#include "tests/rpc/support.h"
+
+enum { BERTHD_ARGS = 24 };
+
+/* Runs it to its end and returns the exit code. args: NULL-ended. What it wrote is in
+ * berthd_stdout() and berthd_stderr(). */
+int berthd_run(const char *const *args);
+/* The same while a server of berthd_serve() goes on. */
+int berthd_beside(const char *const *args);
+/* Starts it as a server on a port of its own and waits until it listens. Returns its address. */
+const char *berthd_serve(const char *const *args);
+/* SIGTERM, then waits; returns the exit code. */
+int berthd_end(void);
+void berthd_signal(int sig);
+
+const char *berthd_stdout(void); /* the whole text so far */
+const char *berthd_stderr(void);
+const char *berthd_folder(void); /* a temporary folder of this test, removed with it */
+void berthd_cleanup(void);       /* teardown: ends what runs, removes the folder */
+
+#endif
