@@ -42,7 +42,12 @@ static struct world lean_world(void)
     struct world w = world_open("SELECT t.session('fits', 1, 1024, 2, key => 'AK1'),"
                                 " t.session('waits', 1, 1024, 1), t.session('runs', 1, 1024, 1),"
                                 " t.session('gone', 1, 1024, 1);"
-                                "SELECT t.place('runs', 'a1', 'RUNNING')");
+                                "SELECT t.place('runs', 'a1', 'RUNNING');"
+                                "INSERT INTO session_groups (id, domain_id, project_id,"
+                                " owner_user_id, placement_direction, placement_enforcement)"
+                                " SELECT t.id('team'), d.id, g.id, u.uuid, 'spread', 'strict'"
+                                " FROM domains d, groups g, users u LIMIT 1;"
+                                "UPDATE sessions SET session_group_id = t.id('team')");
     drop_unused(&w.d);
     w.s = world_load(w.c, "g1", w.a);
     return w;
@@ -66,6 +71,27 @@ START_TEST(adopt_lists_what_a_round_uses)
     plan_say(p, w.s, w.a, "waits", OUTCOME_BLOCKED, CAUSE_KEYPAIR_QUOTA, "Quota.");
     in = world_commit(w.c, w.s, p);
     assert_done(plan_commit(w.c, &in, w.a, &r, &e), &e, "commit another cause");
+}
+END_TEST
+
+START_TEST(adopt_lists_what_a_preview_uses)
+{
+    CLEANUP(world_close) struct world w = lean_world();
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    const struct uuid project = world_id(&w.d, "p1"), team = world_id(&w.d, "team");
+    char project_text[UUID_TEXT];
+    struct snapshot_spec_owners owners;
+    const struct snapshot_query q = {.scaling_group = "g1",
+                                     .spec_access_key = "AK2",
+                                     .spec_project = uuid_format(&project, project_text),
+                                     .spec_session_group = &team};
+    struct snapshot_builder *b = builder_create(w.a);
+    assert_done(txn_begin(w.c, TXN_READ_SNAPSHOT, &t, &e), &e, "begin");
+    assert_done(snapshot_load(t, &q, b, &owners, &e), &e, "load for a spec");
+    ck_assert_uint_ne(owners.session_group, NONE);
+    for (int kind = 0; kind < N_OWNER_KINDS; kind++)
+        ck_assert_msg(builder_owner_at(b, owners.owner[kind])->missing == NULL, "owner %d: %s",
+                      kind, builder_owner_at(b, owners.owner[kind])->missing);
 }
 END_TEST
 
@@ -105,6 +131,7 @@ int main(void)
     Suite *s = suite_create("adopt_columns");
     TCase *tc = tcase_create("columns");
     tcase_add_test(tc, adopt_lists_what_a_round_uses);
+    tcase_add_test(tc, adopt_lists_what_a_preview_uses);
     tcase_add_test(tc, adopt_lists_what_cancels_use);
     tcase_add_test(tc, adopt_lists_what_lists_use);
     tcase_set_timeout(tc, 60);
