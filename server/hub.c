@@ -211,6 +211,7 @@ void hub_stats(struct hub *h, struct hub_stats *ret)
         .subscribers = h->n_subscribers,
         .events = h->ring.head - h->ring.tail,
         .delivered = h->n_delivered,
+        .slow = h->n_slow,
     };
     for (const struct subscriber *s = h->subscribers; s != NULL; s = s->next)
         ret->behind += s->state == SUBSCRIBER_BEHIND;

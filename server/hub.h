@@ -64,6 +64,7 @@ struct hub_stats {
     uint32_t subscribers, behind; /* behind: of them, those that read history */
     uint64_t events;              /* in the ring */
     uint64_t delivered;           /* messages pushed, heartbeats included */
+    uint64_t slow;                /* subscribers ended as slow, since the start */
 };
 void hub_stats(struct hub *h, struct hub_stats *ret);
 

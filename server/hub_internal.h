@@ -111,7 +111,7 @@ struct hub {
     struct subscriber_queue work, behind;
     uint64_t dispatched; /* ring.head when the live subscribers were last woken */
     int64_t next_beat_ns;
-    uint64_t n_delivered;
+    uint64_t n_delivered, n_slow;
     struct arena *scratch; /* reset by each delivery */
 
     struct pg *pg;        /* the reader's */

@@ -315,6 +315,7 @@ static void end_slow(struct subscriber *s)
     err_set(&e, ERR_EXHAUSTED, "SLOW_READER",
             "the reader took no message for %d ms; watch again from the cursor",
             s->hub->options.slow_after_ms);
+    s->hub->n_slow++;
     subscriber_end(s, &e, NULL);
 }
 

@@ -22,6 +22,7 @@ static struct app app;
 static struct config *config;
 static struct client *client;
 static struct arena *arena;
+static bool drained;
 
 static struct config *settings_of(const struct db *d, const char *redis, const char *const *more)
 {
@@ -60,16 +61,24 @@ struct app *service_up(const struct db *d, const char *redis, const char *const 
     server_start(app.server);
     health_set(app.health, HEALTH_START, true, NULL);
     client = client_open(server_address(app.server));
+    drained = false;
     return &app;
+}
+
+void service_stop_serving(void)
+{
+    service_drain(&app);
+    server_drain(app.server, 0);
+    drained = true;
 }
 
 void service_down(void)
 {
     if (app.server == NULL)
         return;
+    if (!drained)
+        service_stop_serving();
     client_close(client);
-    service_drain(&app);
-    server_drain(app.server, 0);
     server_destroy(app.server);
     service_finish(&app);
     executors_destroy(app.executors);
@@ -112,17 +121,23 @@ static void leave(void *a, void *p)
     (void)p;
 }
 
+void *from_bytes(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t n)
+{
+    ProtobufCAllocator memory = {.alloc = from_arena, .free = leave, .allocator_data = arena};
+    void *m = protobuf_c_message_unpack(type, &memory, n, bytes);
+    ck_assert_msg(m != NULL, "%zu bytes are no %s", n, type->name);
+    return m;
+}
+
 void *call_ok(const char *path, const ProtobufCMessage *request,
               const ProtobufCMessageDescriptor *type, const char *what)
 {
-    ProtobufCAllocator memory = {.alloc = from_arena, .free = leave, .allocator_data = arena};
     struct reply r = {.body = NULL};
     client_call_message(client, path, request, &r);
     char reason[8192];
     ck_assert_msg(r.code == GRPC_STATUS_OK, "%s: status %d %s: %s", what, (int)r.code,
                   reply_info(&r, NULL, reason), r.message);
-    void *m = protobuf_c_message_unpack(type, &memory, r.n_body, r.body);
-    ck_assert_msg(m != NULL, "%s: the answer is no %s", what, type->name);
+    void *m = from_bytes(type, r.body, r.n_body);
     reply_free(&r);
     return m;
 }

@@ -16,11 +16,14 @@
 
 /* redis NULL: the test's. settings: more flags, NULL-ended; NULL: none. At most one at a time. */
 struct app *service_up(const struct db *d, const char *redis, const char *const *settings);
-void service_down(void); /* NULL-safe */
+void service_stop_serving(void); /* drains; everything else stays until service_down() */
+void service_down(void);         /* NULL-safe */
 char *service_address(void);
 struct client *service_client(void); /* one, closed by service_down() */
 
-/* Calls and unpacks the answer as a message of `type`, in memory that lives until the test ends.
+/* A message in memory that lives until service_down(); fails the test when the bytes are none. */
+void *from_bytes(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t n);
+/* Calls and unpacks the answer as a message of `type`, in memory that lives until service_down().
  * Fails the test unless the call ends with OK. */
 void *call_ok(const char *path, const ProtobufCMessage *request,
               const ProtobufCMessageDescriptor *type, const char *what);
