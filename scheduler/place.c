@@ -218,7 +218,7 @@ static bool hangs_on_cursors(const struct placer *p, const struct shape *h)
 static bool fits_never(struct placer *p, uint32_t session, struct shape *h)
 {
     struct shape_memory *memory = &h->memory;
-    if (memory->never != NEVER_UNTESTED && !hangs_on_cursors(p, h))
+    if (memory->never != NEVER_UNTESTED && !hangs_on_cursors(p, h) && !p->plain_scan)
         return memory->never == NEVER_YES;
     if (p->empty == NULL)
         p->empty = book_create(p->snapshot, p->policy, true, p->arena);
@@ -236,7 +236,7 @@ static bool fits_never(struct placer *p, uint32_t session, struct shape *h)
 static bool failure_stands(const struct placer *p, const struct shape *h)
 {
     const struct shape_memory *memory = &h->memory;
-    if (memory->failed_at == 0)
+    if (memory->failed_at == 0 || p->plain_scan)
         return false;
     if (memory->failed_at == p->commits + 1)
         return true;
@@ -290,7 +290,7 @@ enum outcome placer_place(struct placer *p, uint32_t session, struct placement *
         *ret_causes = &no_agents;
         return OUTCOME_WAITING;
     }
-    bool known = h->memory.dead || failure_stands(p, h);
+    bool known = (h->memory.dead && !p->plain_scan) || failure_stands(p, h);
     if (!known && placer_attempt(p, p->real, session, h, NULL) == 0) {
         commit(p, session, h, ret_placements);
         *ret_causes = NULL;

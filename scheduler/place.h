@@ -25,7 +25,7 @@ struct placer {
     struct book *empty; /* made when first needed */
     struct cursor *cursors;
     bool *designated;   /* by agent: of the session at hand */
-    bool plain_scan;    /* never use an index */
+    bool plain_scan;    /* use no index and remember no failure */
     uint64_t commits;   /* sessions placed so far */
     uint64_t *touched;  /* by agent: commits after the last one that touched it */
     uint32_t serial;    /* of the attempt at hand */

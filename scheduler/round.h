@@ -21,8 +21,8 @@ struct round_hooks {
 
 struct round_limits {
     uint32_t max_sessions; /* offer at most that many; 0: all */
-    bool plain_scan;       /* look at every agent for every session: the yardstick of tests and
-                              benches; the plan is the same */
+    bool plain_scan; /* look at every agent for every session, remember nothing: the yardstick of
+                        tests and benches; the plan is the same */
 };
 
 /* Runs steps 3 to 8. Returns -1 only when a plugin misbehaves (offers a session twice, unknown

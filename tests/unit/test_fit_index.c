@@ -1,0 +1,148 @@
+/* test_fit_index.c - the candidate index chooses the agent that a plain scan chooses, always:
+ * random clusters, every selector, gangs that give back what they hold, full and empty agents. The
+ * causes are compared with their numbers, too: they are remembered between sessions of one shape,
+ * and a plain scan remembers nothing. */
+#include <string.h>
+
+#include "tests/unit/scene.h"
+#include "tests/unit/unit.h"
+
+static uint64_t state;
+
+static uint32_t below(uint32_t n)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)((state >> 11) % n);
+}
+
+enum { MAX_SLOTS = 10 };
+
+struct size {
+    const char *what;
+    uint32_t agents, sessions, slots, most; /* amounts 0..most */
+    uint32_t gangs, groups;                 /* in a hundred sessions */
+    int64_t max_containers;
+};
+
+static const struct size sizes[] = {
+    {"no agents", 0, 20, 3, 4, 20, 0, 0},
+    {"one agent", 1, 40, 3, 4, 20, 0, 0},
+    {"two agents", 2, 60, 3, 4, 20, 0, 3},
+    {"a few agents, few amounts", 9, 120, 3, 3, 20, 0, 0},
+    {"a power of two of agents", 16, 200, 2, 5, 10, 0, 5},
+    {"one more than a power of two", 17, 200, 2, 5, 10, 0, 0},
+    {"many agents, small requests", 300, 900, 4, 6, 5, 0, 4},
+    {"many agents, many amounts", 150, 700, 4, 1000, 5, 0, 0},
+    {"single-node only, containers matter", 40, 600, 2, 8, 0, 0, 6},
+    {"with session groups and designated agents", 40, 300, 3, 6, 20, 30, 5},
+    {"more slot sets than indexes", 20, 900, MAX_SLOTS, 3, 5, 0, 0},
+};
+
+static void amounts(int64_t *row, const struct size *z)
+{
+    for (uint32_t i = 0; i < z->slots; i++)
+        row[i] = below(3) == 0 ? 0 : (int64_t)below(z->most + 1) * AMOUNT_ONE / (1 + below(2));
+}
+
+static void add_agents(struct snapshot_builder *b, const struct size *z, struct arena *a)
+{
+    for (uint32_t i = 0; i < z->agents; i++) {
+        int64_t *capacity = NULL, *held = NULL;
+        struct agent agent = {.id = arena_printf(a, "a%u", below(1000000)),
+                              .addr = "",
+                              .alive = below(10) > 0,
+                              .schedulable = below(10) > 0,
+                              .containers = (int32_t)below(3)};
+        if (builder_find_agent(b, agent.id) != NONE)
+            continue;
+        (void)builder_agent(b, &agent, below(4) == 0 ? "arm" : "x86", &capacity, &held);
+        for (uint32_t k = 0; k < z->slots; k++) {
+            capacity[k] = below(4) == 0 ? 0 : (int64_t)below(4 * z->most + 1) * AMOUNT_ONE;
+            held[k] = below(3) == 0 ? (int64_t)below(2 * z->most + 1) * AMOUNT_ONE : 0;
+        }
+    }
+}
+
+static void add_session(struct snapshot_builder *b, const struct size *z, uint32_t n,
+                        struct arena *a)
+{
+    int64_t *request = NULL;
+    bool gang = below(100) < z->gangs;
+    struct session x = {.id = scene_uuid(n),
+                        .creation_id = "",
+                        .created_at = below(1000),
+                        .starts_at = TIME_NONE,
+                        .mode = gang ? CLUSTER_MULTI_NODE : CLUSTER_SINGLE_NODE,
+                        .designated_strict = below(2) == 0,
+                        .group = NONE};
+    for (int k = 0; k < N_OWNER_KINDS; k++)
+        x.owner[k] = builder_owner(b, (enum owner_kind)k, "o");
+    if (below(100) < z->groups) {
+        struct session_group g = {.id = scene_uuid(9000 + below(3)), .strict = below(2) == 0};
+        g.direction = (enum group_direction)below(3);
+        x.group = builder_session_group(b, &g);
+    }
+    uint32_t i = builder_session(b, &x);
+    const char *arch = below(4) == 0 ? "arm" : "x86";
+    for (uint32_t k = 0; k < (gang ? 1 + below(5) : 1 + below(2)); k++) {
+        struct kernel kernel = {
+            .id = scene_uuid(100000 + 10 * n + k), .is_main = k == 0, .cluster_idx = (int32_t)k};
+        (void)builder_kernel(b, i, &kernel, arch, &request);
+        amounts(request, z);
+    }
+    if (below(100) < z->groups)
+        builder_designated(b, i, arena_printf(a, "a%u", below(1000000)));
+}
+
+static const struct snapshot *cluster(const struct size *z, const char *strategy, struct arena *a)
+{
+    struct snapshot_builder *b = builder_create(a);
+    builder_group(b, &(struct snapshot){.observed_at = 1000000,
+                                        .group_name = "g",
+                                        .scheduler = "fifo",
+                                        .strategy = strategy});
+    for (uint32_t i = 0; i < z->slots; i++)
+        (void)builder_slot(b, arena_printf(a, "s%u", i), SLOT_COUNT, 0);
+    add_agents(b, z, a);
+    for (uint32_t i = 0; i < z->sessions; i++)
+        add_session(b, z, i + 1, a);
+    return builder_finish(b);
+}
+
+static const char *const strategies[] = {"concentrated", "dispersed", "legacy", "roundrobin"};
+enum { SEEDS = 12 };
+
+START_TEST(index_and_scan_make_the_same_plan)
+{
+    const struct size *z = &sizes[_i];
+    for (uint32_t seed = 0; seed < SEEDS; seed++) {
+        CLEANUP(arena_destroyp) struct arena *a = arena_create();
+        state = UINT64_C(0x9e3779b97f4a7c15) * (seed + 1);
+        const struct snapshot *s = cluster(z, strategies[seed % ARRAY_SIZE(strategies)], a);
+        struct policy_config c = {.max_containers_per_agent = z->max_containers};
+        struct policy *policy = scene_policy(s, &c, a);
+        struct round_limits plain = {.plain_scan = true};
+        struct plan *quick = NULL, *slow = NULL;
+        ck_assert_int_eq(round_run(s, policy, NULL, NULL, a, &quick, NULL, NULL), 0);
+        ck_assert_int_eq(round_run(s, policy, &plain, NULL, a, &slow, NULL, NULL), 0);
+        ck_assert_msg(quick->n_decisions == z->sessions, "%s, seed %u: %u decisions", z->what, seed,
+                      quick->n_decisions);
+        const char *x = scene_plan_text(s, quick, a), *y = scene_plan_text(s, slow, a);
+        ck_assert_msg(strcmp(x, y) == 0 && quick->hash == slow->hash,
+                      "%s, %s, seed %u:\n--- scan\n%s\n--- index\n%s", z->what, s->strategy, seed,
+                      y, x);
+    }
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+    tcase_add_loop_test(tc, index_and_scan_make_the_same_plan, 0, ARRAY_SIZE(sizes));
+}
+
+int main(void)
+{
+    return unit_run("fit_index", add);
+}
