@@ -7,13 +7,13 @@
 
 /* --- loading --- */
 
-/* taken: the row holds something already, although its kernel is PENDING. */
+/* taken: the row holds something already, although its kernel is PENDING. Kernels of another status
+ * or group than their session's are refused by kernel_load(), so sessions need not be joined. */
 static const char sql_allocations[] =
     "SELECT r.kernel_id, r.slot_name, r.requested, "
     "r.reserved_at IS NOT NULL OR r.used_at IS NOT NULL AS taken "
     "FROM resource_allocations r JOIN kernels k ON k.id = r.kernel_id "
-    "JOIN sessions s ON s.id = k.session_id "
-    "WHERE s.resource_group_id = $1 AND s.status = 'PENDING' AND r.free_at IS NULL";
+    "WHERE k.resource_group_id = $1 AND k.status = 'PENDING' AND r.free_at IS NULL";
 
 struct allocation_ctx {
     struct load *l;

@@ -10,7 +10,8 @@
 
 /* Whatever their status: a session whose kernels are not all PENDING must not be placed. */
 static const char sql_kernels[] =
-    "SELECT k.id, k.session_id, k.status, k.architecture, k.cluster_role, k.cluster_idx "
+    "SELECT k.id, k.session_id, k.status, k.architecture, k.cluster_role, k.cluster_idx, "
+    "k.resource_group_id = $1 "
     "FROM kernels k JOIN sessions s ON s.id = k.session_id "
     "WHERE s.resource_group_id = $1 AND s.status = 'PENDING'";
 
@@ -31,6 +32,9 @@ static void report_kernel(struct load *l, uint32_t session, const struct pg_rows
     if (strcmp(status, "PENDING") != 0)
         builder_bad_session(l->b, session, "kernels %s: status is %s while its session is PENDING.",
                             id, status);
+    else if (!rows_bool(r, 0, 6))
+        builder_bad_session(l->b, session,
+                            "kernels %s: resource_group_id is not that of its session.", id);
 }
 
 static int kernel_row(void *ctx, const struct pg_rows *r, struct err *e)
@@ -61,7 +65,7 @@ static int kernel_row(void *ctx, const struct pg_rows *r, struct err *e)
 int kernel_load(struct load *l, struct err *e)
 {
     const struct pg_param p[] = {param_uuid(&l->group_id)};
-    return pg_each(l->t, sql_kernels, "uuttti", p, ARRAY_SIZE(p), kernel_row, l, e);
+    return pg_each(l->t, sql_kernels, "uutttib", p, ARRAY_SIZE(p), kernel_row, l, e);
 }
 
 /* --- writing --- */
