@@ -15,7 +15,7 @@ enum health_part {
     HEALTH_START,    /* the server is not listening yet */
     HEALTH_DRAIN,    /* the server drains; final */
     HEALTH_DATABASE, /* reachable and migrated (probe.c) */
-    HEALTH_REDIS,    /* reachable (probe.c) */
+    HEALTH_REDIS,    /* reachable, or not needed (probe.c) */
     HEALTH_ROUNDS,   /* for the round service: rounds cannot run at all */
     N_HEALTH_PARTS
 };

@@ -19,7 +19,10 @@ struct probe {
     struct health *health;
     struct pg *pg;
     struct redis *redis;
+    const char *redis_address; /* the configuration's */
     int64_t interval_ms;
+    bool spares_redis;       /* rounds run without it, so its absence takes nobody out of service */
+    bool redis_good;         /* at the last look */
     atomic_bool schema_good; /* at the last look */
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -47,7 +50,12 @@ static void look(struct probe *p)
     tell(p, HEALTH_DATABASE, good, &e);
     e = (struct err){.code = ERR_NONE};
     good = redis_ping(p->redis, &e) == 0;
-    tell(p, HEALTH_REDIS, good, &e);
+    tell(p, HEALTH_REDIS, good || p->spares_redis, &e);
+    if (p->spares_redis && p->redis_good && !good)
+        log_err(LOG_WARN, "Redis is away; rounds run under their epoch alone", &e, NULL, 0);
+    else if (p->spares_redis && !p->redis_good && good)
+        log_info("Redis is back", LOG_STR("address", p->redis_address));
+    p->redis_good = good;
 }
 
 static void *look_again(void *arg)
@@ -76,6 +84,9 @@ int probe_create(const struct config *g, struct health *h, struct probe **ret, s
         return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
     p->health = h;
     p->interval_ms = g->probe_interval;
+    p->redis_address = g->redis;
+    p->spares_redis = g->schedule_without_redis;
+    p->redis_good = true;
     pthread_mutex_init(&p->lock, NULL);
     clock_cond_init(&p->wake);
     if (pg_create(g->database, &p->pg, e) < 0 ||

@@ -143,7 +143,7 @@ static int take_lease(struct round *r, struct err *e)
         FAULT_POINT(lease_taken);
         return 0;
     }
-    if (why.code != ERR_UNAVAILABLE) {
+    if (why.code != ERR_UNAVAILABLE || !s->config->schedule_without_redis) {
         *e = why;
         return -1;
     }

@@ -68,10 +68,8 @@ def check_redis_away(world: World) -> None:
         "PreviewAllocation", session_id=world.session_id("never-fits-16-gpus")
     )
     check(answer.causes, "Redis away: previews still answer")
-    world.server.await_health("NOT_SERVING")
-    check(True, "Redis away: the health service says NOT_SERVING")
+    equal(world.client.health(), "SERVING", "Redis away: the health service still says SERVING")
     world.services.command("start redis")
-    world.server.await_health("SERVING")
     session = one(world, "SCHEDULED")
     key = world.value(f"SELECT access_key FROM sessions WHERE id = '{session}'")
     world.client.call("CancelSession", session_id=session)
@@ -82,6 +80,24 @@ def check_redis_away(world: World) -> None:
     )
     equal(
         mirror, str(live), "Redis back, empty: the next change of an access key mirrors its count"
+    )
+
+
+def check_redis_required(world: World) -> None:
+    world.end()
+    world.start_server("--schedule-without-redis", "false").await_health("SERVING")
+    world.services.command("stop redis")
+    failure = failure_of(world, "ScheduleScalingGroup", scaling_group="lab")
+    check_refusal(
+        failure, "UNAVAILABLE", "Redis away and required: a round is refused with the reason"
+    )
+    world.server.await_health("NOT_SERVING")
+    check(True, "Redis away and required: the health service says NOT_SERVING")
+    world.services.command("start redis")
+    world.server.await_health("SERVING")
+    check(
+        failure_of(world, "ScheduleScalingGroup", scaling_group="lab") is None,
+        "Redis back: rounds go on",
     )
 
 
@@ -127,6 +143,7 @@ def check_empty_database(world: World) -> None:
 def test(world: World) -> None:
     check_database_away(world)
     check_redis_away(world)
+    check_redis_required(world)
     check_cut_connections(world)
     check_consistency(world, "after these faults")
     check_empty_database(world)
