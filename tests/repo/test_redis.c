@@ -66,9 +66,10 @@ END_TEST
 START_TEST(redis_replies_read_as_what_they_are)
 {
     CLEANUP(redis_destroyp) struct redis *r = redis_open();
-    CLEANUP(redis_reply_freep)
-    struct redis_reply *text = NULL,
-                       *number = NULL, *nil = NULL, *list = NULL;
+    CLEANUP(redis_reply_freep) struct redis_reply *text = NULL;
+    CLEANUP(redis_reply_freep) struct redis_reply *number = NULL;
+    CLEANUP(redis_reply_freep) struct redis_reply *nil = NULL;
+    CLEANUP(redis_reply_freep) struct redis_reply *list = NULL;
     size_t len;
     run(r, "FLUSHALL");
     run(r, "RPUSH l a bc");
@@ -95,7 +96,8 @@ END_TEST
 START_TEST(redis_arguments_are_bytes)
 {
     CLEANUP(redis_destroyp) struct redis *r = redis_open();
-    CLEANUP(redis_reply_freep) struct redis_reply *set = NULL, *get = NULL;
+    CLEANUP(redis_reply_freep) struct redis_reply *set = NULL;
+    CLEANUP(redis_reply_freep) struct redis_reply *get = NULL;
     static const char bytes[] = {'%', 's', 0, '\r', '\n', (char)0xFF};
     const struct redis_arg put[] = {
         redis_arg_text("SET"), redis_arg_text("%d %n"), {.data = bytes, .len = sizeof(bytes)}};
