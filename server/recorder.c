@@ -61,8 +61,7 @@ static void tell(struct recorder *r, enum trouble t, const char *name, int error
     r->left_out[t] = 0;
 }
 
-/* --- names -------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static bool is_plain(char c)
 {
@@ -119,8 +118,7 @@ static const char *stem_of(const char *name, struct arena *a, int64_t *ret_epoch
     return NULL;
 }
 
-/* --- the bound ---------------------------------------------------------------------------------
- */
+/* --- the bound -------------------------------------------------------------------------------- */
 
 struct kept { /* a round in the folder */
     const char *stem;
@@ -246,8 +244,7 @@ static int make_room(struct recorder *r, int folder, int64_t bytes, const char *
     return 0;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int open_folder(struct recorder *r)
 {
@@ -327,8 +324,7 @@ static void write_pair(struct recorder *r, const char *stem, const struct pair *
     close(folder);
 }
 
-/* --- the recorder ------------------------------------------------------------------------------
- */
+/* --- the recorder ----------------------------------------------------------------------------- */
 
 struct recorder *recorder_create(const char *folder, int64_t max_files, int64_t max_bytes,
                                  const struct policy_config *policy)

@@ -119,8 +119,7 @@ static int check_stopped(const struct round_input *in, struct err *e)
     return 0;
 }
 
-/* --- 1 lock ------------------------------------------------------------------------------------
- */
+/* --- 1 lock ----------------------------------------------------------------------------------- */
 
 static struct uuid random_uuid(void)
 {
@@ -175,8 +174,7 @@ static int lock_group(struct round *r, struct err *e)
     return 0;
 }
 
-/* --- 2 load ------------------------------------------------------------------------------------
- */
+/* --- 2 load ----------------------------------------------------------------------------------- */
 
 static int load(struct round *r, struct err *e)
 {
@@ -224,8 +222,7 @@ static void log_unknown_options(struct round *r)
     }
 }
 
-/* --- 3 to 8: decide ----------------------------------------------------------------------------
- */
+/* --- 3 to 8: decide --------------------------------------------------------------------------- */
 
 static bool stop_deciding(void *ctx)
 {
@@ -261,8 +258,7 @@ static int decide(struct round *r, struct err *e)
     return check_stopped(r->in, e);
 }
 
-/* --- 9 commit, 10 publish ----------------------------------------------------------------------
- */
+/* --- 9 commit, 10 publish --------------------------------------------------------------------- */
 
 static int build_answer(struct round *r, struct err *e)
 {
@@ -345,8 +341,7 @@ static void log_round(const struct round *r)
              LOG_NUM("conflict", counts[OUTCOME_CONFLICT]), LOG_NUM("us", total_ns / 1000));
 }
 
-/* --- the whole ---------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* With the group locked; an answer stored meanwhile is *r's. */
 static int run_locked(struct round *r, struct err *e)
