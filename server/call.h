@@ -86,7 +86,7 @@ struct call {
     bool counted;                  /* in the server's count of calls or streams */
     bool headers_sent;
     bool has_status;
-    bool drop_queue; /* the status is an error: what is queued is not sent */
+    bool drop_queue; /* what is queued is not sent before the status */
     struct status status;
     grpc_metadata trailer; /* points into status; must live until the status is sent */
     struct stream stream;
@@ -131,9 +131,11 @@ void call_run_inline(struct call *c);
 void call_run_job(struct job *j, struct executor *x);
 
 /* stream.c, lock held: the queue. */
-void stream_pump(struct call *c);   /* hands the next message to gRPC, if there is one */
-void stream_drop(struct call *c);   /* forgets what is queued */
-void stream_closed(struct call *c); /* calls closed(); lock not held */
-void stream_ready(struct call *c);  /* calls ready(); lock not held */
+void stream_pump(struct call *c); /* hands the next message to gRPC, if there is one */
+const char *
+stream_last_cursor(const struct call *c); /* of the last message queued or sent; or NULL */
+void stream_drop(struct call *c);         /* forgets what is queued */
+void stream_closed(struct call *c);       /* calls closed(); lock not held */
+void stream_ready(struct call *c);        /* calls ready(); lock not held */
 
 #endif

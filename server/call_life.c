@@ -83,6 +83,15 @@ static void finish_locked(struct call *c, const struct err *e, const char *curso
         call_step_locked(c, CALL_FINISH);
 }
 
+/* As above, but what is queued is sent first, and the cursor is that of the last message of it. */
+static void flush_locked(struct call *c, const struct err *e)
+{
+    if (!call_set_status(c, e, stream_last_cursor(c)))
+        return;
+    c->drop_queue = false;
+    call_step_locked(c, CALL_FINISH);
+}
+
 void call_finish(struct call *c, const struct err *e, const char *cursor)
 {
     pthread_mutex_lock(&c->lock);
@@ -102,7 +111,7 @@ void call_drain(struct call *c)
     err_set(&e, ERR_UNAVAILABLE, "DRAINING", "this replica is shutting down: connect to another");
     pthread_mutex_lock(&c->lock);
     if (c->state != CALL_LISTENING && c->method != NULL && c->method->kind != RPC_UNARY)
-        finish_locked(c, &e, NULL);
+        flush_locked(c, &e);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -131,6 +131,8 @@ static void run_call(struct call *c, struct arena *a, struct executor *ex)
     memory.cap = SIZE_MAX; /* from here on it is the handler's */
     if (rc == 0)
         rc = run_handler(c, &x, request, &e);
+    if (rc < 0 && e.code == ERR_CANCELLED && clock_ns() >= c->deadline_ns)
+        err_set(&e, ERR_TIMEOUT, "DEADLINE_EXCEEDED", "the deadline passed");
     if (rc < 0) {
         log_failure(c, &x, &e);
         pthread_mutex_lock(&c->lock);

@@ -19,7 +19,11 @@ struct log_field {
     const char *text; /* NULL: number is meant */
     int64_t number;
 };
-#define LOG_STR(k, v) ((struct log_field){.key = (k), .text = (v) ? (v) : "", .number = 0})
+static inline const char *log_text(const char *v) /* NULL is shown as "" */
+{
+    return v != NULL ? v : "";
+}
+#define LOG_STR(k, v) ((struct log_field){.key = (k), .text = log_text(v), .number = 0})
 #define LOG_NUM(k, v) ((struct log_field){.key = (k), .text = 0, .number = (int64_t)(v)})
 
 void log_setup(enum log_level least, enum log_format format); /* before threads */

@@ -74,6 +74,14 @@ void stream_drop(struct call *c)
     }
 }
 
+const char *stream_last_cursor(const struct call *c)
+{
+    const char *cursor = c->stream.cursor;
+    for (const struct queued *q = c->stream.first; q != NULL; q = q->next)
+        cursor = q->cursor != NULL ? q->cursor : cursor;
+    return cursor;
+}
+
 void stream_pump(struct call *c)
 {
     struct stream *s = &c->stream;
@@ -88,8 +96,10 @@ void stream_pump(struct call *c)
     atomic_fetch_add(&c->lent, 1);
     cq_start_batch(c->call, &op, 1, &c->tags[CALL_SENT].base);
     grpc_byte_buffer_destroy(q->bytes);
-    free(s->cursor);
-    s->cursor = q->cursor;
+    if (q->cursor != NULL) {
+        free(s->cursor);
+        s->cursor = q->cursor;
+    }
     free(q);
 }
 

@@ -22,6 +22,8 @@
 
 struct stream;
 
+/* At a drain the machine ends streams by itself: what is queued is sent, then UNAVAILABLE, reason
+ * DRAINING, with the cursor of the last message. */
 struct stream_ops {
     void (*ready)(struct stream *s, void *ctx);  /* optional: after a refused push the queue is half
                                                     empty again; once per refusal */

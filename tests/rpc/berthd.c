@@ -12,15 +12,20 @@
 #include <unistd.h>
 
 #include "server/clock.h"
+#include "tests/repo/support.h"
 
 static pid_t child;
 static char folder[64], address[128];
 static char texts[2][1 << 16];
 
+/* Within the folder of the test's servers, which goes when the program ends, even if a test fails.
+ */
 const char *berthd_folder(void)
 {
     if (*folder == '\0') {
-        (void)snprintf(folder, sizeof(folder), "/tmp/berthd-test-XXXXXX");
+        const char *beside = redis_address() + strlen("unix:");
+        (void)snprintf(folder, sizeof(folder), "%.*s/berthd-XXXXXX",
+                       (int)(strrchr(beside, '/') - beside), beside);
         ck_assert_msg(mkdtemp(folder) != NULL, "no temporary folder");
     }
     return folder;
@@ -154,18 +159,9 @@ int berthd_end(void)
 
 void berthd_cleanup(void)
 {
-    static const char *const files[] = {"stdout", "stderr", "port", "socket", "plugin"};
-    char path[128];
-    if (child > 0) {
-        (void)kill(child, SIGKILL);
-        (void)waitpid(child, NULL, 0);
-        child = 0;
-    }
-    for (size_t i = 0; *folder != '\0' && i < sizeof(files) / sizeof(files[0]); i++) {
-        path_of(path, files[i]);
-        (void)unlink(path);
-    }
-    if (*folder != '\0')
-        (void)rmdir(folder);
-    folder[0] = '\0';
+    if (child <= 0)
+        return;
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, NULL, 0);
+    child = 0;
 }

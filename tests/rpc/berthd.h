@@ -19,7 +19,7 @@ void berthd_signal(int sig);
 
 const char *berthd_stdout(void); /* the whole text so far */
 const char *berthd_stderr(void);
-const char *berthd_folder(void); /* a temporary folder of this test, removed with it */
-void berthd_cleanup(void);       /* teardown: ends what runs, removes the folder */
+const char *berthd_folder(void); /* a temporary folder of this test */
+void berthd_cleanup(void);       /* teardown: ends what runs */
 
 #endif

@@ -166,7 +166,8 @@ START_TEST(berthd_health_follows_the_database_and_redis)
     char redis[256];
     (void)snprintf(database, sizeof(database), "--database=%s", d.conninfo);
     (void)snprintf(redis, sizeof(redis), "--redis=%s", redis_address());
-    connect_to(berthd_serve((const char *[]){database, redis, OFTEN, NULL}));
+    connect_to(berthd_serve(
+        (const char *[]){database, redis, OFTEN, "--schedule-without-redis=false", NULL}));
     await_true(is_serving, NULL, "health to be SERVING");
     pg_server_stop(true);
     await_true(is_not_serving, NULL, "health to be NOT_SERVING without the database");
@@ -178,6 +179,28 @@ START_TEST(berthd_health_follows_the_database_and_redis)
     await_true(is_not_serving, NULL, "health to be NOT_SERVING without Redis");
     redis_server_start();
     await_true(is_serving, NULL, "health to be SERVING with Redis again");
+    ck_assert_int_eq(berthd_end(), 0);
+}
+END_TEST
+
+static bool log_has(void *ctx)
+{
+    return strstr(berthd_stderr(), ctx) != NULL;
+}
+
+START_TEST(berthd_stays_in_service_without_redis_unless_told_otherwise)
+{
+    struct db d = db_create(DB_MIGRATED);
+    char database[256];
+    char redis[256];
+    (void)snprintf(database, sizeof(database), "--database=%s", d.conninfo);
+    (void)snprintf(redis, sizeof(redis), "--redis=%s", redis_address());
+    connect_to(berthd_serve((const char *[]){database, redis, OFTEN, NULL}));
+    redis_server_stop();
+    await_true(log_has, (char[]){"Redis is away"}, "a line that Redis is away");
+    ck_assert_int_eq(health_now(), SERVING);
+    redis_server_start();
+    await_true(log_has, (char[]){"Redis is back"}, "a line that Redis is back");
     ck_assert_int_eq(berthd_end(), 0);
 }
 END_TEST
@@ -253,6 +276,7 @@ int main(void)
     add_case(s, "alone", berthd_starts_without_database_and_redis, 1);
     add_case(s, "schema", berthd_says_what_to_run_when_the_schema_is_missing, 1);
     add_case(s, "health", berthd_health_follows_the_database_and_redis, 1);
+    add_case(s, "redis", berthd_stays_in_service_without_redis_unless_told_otherwise, 1);
     add_case(s, "drain", berthd_drains_on_sigterm_with_streams_open, 1);
     add_case(s, "log", berthd_logs_json_when_nobody_looks, 1);
     add_case(s, "taken", berthd_refuses_an_address_that_is_served, 2);

@@ -241,7 +241,7 @@ START_TEST(machine_gives_a_deadline_to_calls_that_name_none)
     call_send(k, "\x0a\x04obey", 6);
     r = (struct reply){.body = NULL};
     call_end(k, &r);
-    check_refused(&r, GRPC_STATUS_CANCELLED, "STOPPED", "without a deadline");
+    check_refused(&r, GRPC_STATUS_DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "without a deadline");
     reply_free(&r);
 }
 END_TEST

@@ -302,6 +302,23 @@ START_TEST(streams_beyond_the_limit_are_refused)
 }
 END_TEST
 
+START_TEST(stream_of_a_drain_gets_what_is_queued_and_where_to_resume)
+{
+    struct reply r = {.body = NULL};
+    char text[8192];
+    struct call_handle *k = watch_open();
+    for (unsigned i = 0; i < 50; i++)
+        push_number(i, STREAM_PUSHED);
+    machine_drain(SOON_MS);
+    for (unsigned i = 0; i < 50; i++)
+        expect_number(k, i);
+    call_end(k, &r);
+    ck_assert_code(&r, GRPC_STATUS_UNAVAILABLE, "a stream at the drain");
+    ck_assert_str_eq(reply_info(&r, "cursor", text), "c49");
+    reply_free(&r);
+}
+END_TEST
+
 START_TEST(streams_end_when_the_server_drains)
 {
     enum { N = 20 };
@@ -393,6 +410,7 @@ int main(void)
     add_case(s, "stuck", true, stream_of_a_reader_that_never_reads_is_cut);
     add_case(s, "limit", true, streams_beyond_the_limit_are_refused);
     add_case(s, "drain", false, streams_end_when_the_server_drains);
+    add_case(s, "drain queue", false, stream_of_a_drain_gets_what_is_queued_and_where_to_resume);
     add_case(s, "drain waits", false, drain_waits_for_calls_in_progress);
     add_case(s, "drain stops", false, drain_stops_calls_when_the_grace_is_over);
     return run_suite(s);

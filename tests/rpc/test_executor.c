@@ -1,0 +1,276 @@
+/* test_executor.c - the pool: bounds, order, cancels. The database connection is replaced. */
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/clock.h"
+#include "server/executor.h"
+
+enum { SOON_MS = 10000 };
+
+/* --- connections, replaced --- */
+
+struct pg {
+    atomic_int cancels; /* since the last pg_deadline() */
+};
+struct redis {
+    int unused;
+};
+
+static atomic_int connections;
+static const char *refuse; /* what cannot be made */
+
+int pg_create(const char *conninfo, struct pg **ret, struct err *e)
+{
+    (void)conninfo;
+    if (refuse != NULL && strcmp(refuse, "pg") == 0)
+        return err_set(e, ERR_INVALID, "BAD", "no");
+    *ret = calloc(1, sizeof(**ret));
+    atomic_fetch_add(&connections, 1);
+    return 0;
+}
+
+void pg_close(struct pg *c)
+{
+    if (c != NULL)
+        atomic_fetch_sub(&connections, 1);
+    free(c);
+}
+
+void pg_deadline(struct pg *c, int64_t monotonic_ns)
+{
+    (void)monotonic_ns;
+    atomic_store(&c->cancels, 0);
+}
+
+void pg_cancel(struct pg *c)
+{
+    atomic_fetch_add(&c->cancels, 1);
+}
+
+int redis_create(const char *address, int timeout_ms, struct redis **ret, struct err *e)
+{
+    (void)address;
+    (void)timeout_ms;
+    if (refuse != NULL && strcmp(refuse, "redis") == 0)
+        return err_set(e, ERR_INVALID, "BAD", "no");
+    *ret = calloc(1, sizeof(**ret));
+    return 0;
+}
+
+void redis_destroy(struct redis *r)
+{
+    free(r);
+}
+
+/* --- jobs --- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool gate_open;
+static unsigned begun, order[64], n_order;
+
+struct work {
+    struct job job;
+    unsigned number;
+    bool wait;          /* for the gate */
+    atomic_int cancels; /* seen at its end */
+    atomic_bool done;
+};
+
+static bool is_open(void)
+{
+    pthread_mutex_lock(&lock);
+    bool open = gate_open;
+    pthread_mutex_unlock(&lock);
+    return open;
+}
+
+static void open_gate(void)
+{
+    pthread_mutex_lock(&lock);
+    gate_open = true;
+    pthread_mutex_unlock(&lock);
+}
+
+static void run(struct job *j, struct executor *x)
+{
+    struct work *w = (struct work *)j;
+    pthread_mutex_lock(&lock);
+    begun++;
+    order[n_order++] = w->number;
+    pthread_mutex_unlock(&lock);
+    ck_assert_uint_eq(arena_used(x->arena), 0);
+    (void)arena_alloc(x->arena, 1, 1000);
+    while (w->wait && !is_open() && atomic_load(&x->pg->cancels) == 0)
+        (void)poll(NULL, 0, 1);
+    atomic_store(&w->cancels, atomic_load(&x->pg->cancels));
+    atomic_store(&w->done, true);
+}
+
+static void await_begun(unsigned n)
+{
+    int64_t until = clock_ns() + SOON_MS * NS_PER_MS;
+    for (;;) {
+        pthread_mutex_lock(&lock);
+        unsigned have = begun;
+        pthread_mutex_unlock(&lock);
+        if (have >= n)
+            return;
+        ck_assert_msg(clock_ns() < until, "waited in vain for %u jobs to begin", n);
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+static void await_done(struct work *w)
+{
+    int64_t until = clock_ns() + SOON_MS * NS_PER_MS;
+    while (!atomic_load(&w->done)) {
+        ck_assert_msg(clock_ns() < until, "waited in vain for job %u", w->number);
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+static struct executors *make(unsigned threads, unsigned queue)
+{
+    struct err e;
+    struct executors *p = NULL;
+    struct executors_options o = {
+        .threads = threads, .queue = queue, .database = "", .redis = "", .redis_timeout_ms = 1};
+    ck_assert_msg(executors_create(&o, &p, &e) == 0, "%s", e.message);
+    return p;
+}
+
+static void submit(struct executors *p, struct work *w)
+{
+    struct err e;
+    w->job.run = run;
+    ck_assert_msg(executors_submit(p, &w->job, &e) == 0, "%s", e.message);
+}
+
+/* --- tests --- */
+
+START_TEST(executors_are_not_made_when_a_connection_cannot_be)
+{
+    static const char *const what[] = {"pg", "redis"};
+    struct err e = {.code = ERR_NONE};
+    struct executors *p = NULL;
+    struct executors_options o = {.threads = 3, .queue = 1, .database = "", .redis = ""};
+    refuse = what[_i];
+    ck_assert_int_eq(executors_create(&o, &p, &e), -1);
+    ck_assert_int_eq(e.code, ERR_INVALID);
+    ck_assert_ptr_null(p);
+    ck_assert_int_eq(atomic_load(&connections), 0);
+}
+END_TEST
+
+START_TEST(executors_refuse_beyond_the_queue)
+{
+    struct err e;
+    struct executors_stats s;
+    struct work w[4] = {{.wait = true}, {.number = 1}, {.number = 2}, {.number = 3}};
+    struct executors *p = make(1, 2);
+    submit(p, &w[0]);
+    await_begun(1);
+    submit(p, &w[1]);
+    submit(p, &w[2]);
+    ck_assert_int_eq(executors_submit(p, &w[3].job, &e), -1);
+    ck_assert_int_eq(e.code, ERR_EXHAUSTED);
+    ck_assert_str_eq(e.reason, "QUEUE_FULL");
+    ck_assert_uint_gt(e.retry_after_ms, 0);
+    executors_stats(p, &s);
+    ck_assert_uint_eq(s.running, 1);
+    ck_assert_uint_eq(s.queued, 2);
+    open_gate();
+    await_done(&w[2]);
+    submit(p, &w[3]);
+    executors_destroy(p);
+    ck_assert_msg(atomic_load(&w[3].done), "a job was lost");
+}
+END_TEST
+
+START_TEST(executors_run_in_order_and_finish_what_is_queued_at_the_end)
+{
+    enum { N = 50 };
+    struct work w[N] = {{.wait = true}};
+    struct executors *p = make(1, N);
+    for (unsigned i = 0; i < N; i++) {
+        w[i].number = i;
+        submit(p, &w[i]);
+    }
+    open_gate();
+    executors_destroy(p);
+    ck_assert_uint_eq(n_order, N);
+    for (unsigned i = 0; i < N; i++)
+        ck_assert_uint_eq(order[i], i);
+    ck_assert_int_eq(atomic_load(&connections), 0);
+}
+END_TEST
+
+START_TEST(executors_run_as_many_at_a_time_as_there_are_threads)
+{
+    struct work w[3] = {{.wait = true}, {.wait = true}, {.wait = true}};
+    struct executors *p = make(3, 1);
+    for (int i = 0; i < 3; i++) {
+        submit(p, &w[i]);
+        await_begun((unsigned)i + 1);
+    }
+    open_gate();
+    executors_destroy(p);
+}
+END_TEST
+
+START_TEST(executors_cancel_reaches_the_job_that_runs)
+{
+    struct work w[2] = {{.wait = true}, {.number = 1, .wait = true}};
+    struct executors *p = make(2, 2);
+    submit(p, &w[0]);
+    submit(p, &w[1]);
+    await_begun(2);
+    executors_cancel(p, &w[1].job);
+    await_done(&w[1]);
+    ck_assert_int_eq(atomic_load(&w[1].cancels), 1);
+    ck_assert_msg(!atomic_load(&w[0].done), "the other one was cancelled too");
+    ck_assert_msg(atomic_load(&w[1].job.cancelled) && !atomic_load(&w[0].job.cancelled), "marks");
+    open_gate();
+    executors_destroy(p);
+    ck_assert_int_eq(atomic_load(&w[0].cancels), 0);
+}
+END_TEST
+
+START_TEST(executors_cancel_marks_a_job_that_waits_and_hits_no_other)
+{
+    struct work w[2] = {{.wait = true}, {.number = 1}};
+    struct executors *p = make(1, 1);
+    submit(p, &w[0]);
+    await_begun(1);
+    submit(p, &w[1]);
+    executors_cancel(p, &w[1].job);
+    ck_assert_msg(!atomic_load(&w[0].done), "the one that runs was cancelled");
+    open_gate();
+    executors_destroy(p);
+    ck_assert_int_eq(atomic_load(&w[0].cancels), 0);
+    ck_assert_msg(atomic_load(&w[1].done) && atomic_load(&w[1].job.cancelled), "not marked");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("executor");
+    TCase *tc = tcase_create("executor");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, executors_are_not_made_when_a_connection_cannot_be, 0, 2);
+    tcase_add_test(tc, executors_refuse_beyond_the_queue);
+    tcase_add_test(tc, executors_run_in_order_and_finish_what_is_queued_at_the_end);
+    tcase_add_test(tc, executors_run_as_many_at_a_time_as_there_are_threads);
+    tcase_add_test(tc, executors_cancel_reaches_the_job_that_runs);
+    tcase_add_test(tc, executors_cancel_marks_a_job_that_waits_and_hits_no_other);
+    suite_add_tcase(s, tc);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
