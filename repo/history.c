@@ -3,15 +3,20 @@
 
 #include "repo/json_text.h"
 #include "repo/pg_query.h"
+#include "repo/shared_text.h"
 
+/* The steps are joined where they are needed: a row of u stays small. What a merge keeps unchanged
+ * is not written again. */
 static const char sql_record[] =
     "WITH u AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], "
-    "$6::text[], $7::text[], $8::jsonb[]) WITH ORDINALITY "
-    "AS u(session_id, phase, from_status, to_status, result, error_code, message, sub_steps, "
-    "ord)), "
+    "$6::text[], $7::text[], $8::int4[]) WITH ORDINALITY "
+    "AS u(session_id, phase, from_status, to_status, result, error_code, message, steps, ord)), "
+    "d AS (SELECT * FROM unnest($9::jsonb[]) WITH ORDINALITY AS d(sub_steps, i)), "
     "merged AS (UPDATE session_scheduling_history h SET attempts = h.attempts + 1, "
-    "updated_at = now(), message = u.message, sub_steps = u.sub_steps "
-    "FROM u CROSS JOIN LATERAL (SELECT l.id, l.phase, l.error_code, l.to_status "
+    "updated_at = now(), message = u.message, "
+    "sub_steps = CASE WHEN h.message = u.message THEN h.sub_steps ELSE d.sub_steps END "
+    "FROM u JOIN d ON d.i = u.steps CROSS JOIN LATERAL ("
+    "SELECT l.id, l.phase, l.error_code, l.to_status "
     "FROM session_scheduling_history l WHERE l.session_id = u.session_id "
     "ORDER BY l.created_at DESC, l.id DESC LIMIT 1) last "
     "WHERE h.id = last.id AND last.phase = u.phase "
@@ -21,7 +26,8 @@ static const char sql_record[] =
     "result, "
     "error_code, message, sub_steps, attempts, created_at, updated_at) "
     "SELECT gen_random_uuid(), session_id, phase, from_status, to_status, result, error_code, "
-    "message, sub_steps, 1, now(), now() FROM u WHERE ord NOT IN (SELECT ord FROM merged)";
+    "message, d.sub_steps, 1, now(), now() FROM u JOIN d ON d.i = u.steps "
+    "WHERE ord NOT IN (SELECT ord FROM merged)";
 
 int history_record(struct txn *t, const struct history_row *v, uint32_t n, struct arena *a,
                    struct err *e)
@@ -41,11 +47,13 @@ int history_record(struct txn *t, const struct history_row *v, uint32_t n, struc
         texts[MESSAGE][i] = text_utf8(a, v[i].message);
         texts[STEPS][i] = v[i].sub_steps;
     }
+    const struct shared_texts steps = shared_texts_of(texts[STEPS], n, a);
     const struct pg_param p[] = {
-        param_array_uuid(a, sessions, n),       param_array_text(a, texts[PHASE], n),
-        param_array_text(a, texts[FROM], n),    param_array_text(a, texts[TO], n),
-        param_array_text(a, texts[RESULT], n),  param_array_text(a, texts[CODE], n),
-        param_array_text(a, texts[MESSAGE], n), param_array_jsonb(a, texts[STEPS], n),
+        param_array_uuid(a, sessions, n),          param_array_text(a, texts[PHASE], n),
+        param_array_text(a, texts[FROM], n),       param_array_text(a, texts[TO], n),
+        param_array_text(a, texts[RESULT], n),     param_array_text(a, texts[CODE], n),
+        param_array_text(a, texts[MESSAGE], n),    param_array_int4(a, steps.ord, n),
+        param_array_jsonb(a, steps.text, steps.n),
     };
     return n > 0 ? pg_exec(t, sql_record, p, ARRAY_SIZE(p), NULL, e) : 0;
 }

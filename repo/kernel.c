@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "repo/shared_text.h"
 #include "repo/snapshot_loader.h"
+#include "repo/sql.h"
 #include "repo/status.h"
 
 /* --- loading --- */
@@ -113,17 +115,29 @@ static const char sql_mirror[] =
     "UPDATE kernels k SET status_info = u.info, "
     "status_data = " SQL_MERGED(
         "k.status_data",
-        "u.data") " "
-                  "FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS u(session_id, info, data) "
-                  "WHERE k.session_id = u.session_id AND k.status = 'PENDING'";
+        SQL_FAILURE_DATA) " "
+                          "FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::int4[]) "
+                          "AS u(session_id, info, retries, text) "
+                          "JOIN unnest($5::jsonb[]) WITH ORDINALITY AS d(data, i) ON d.i = u.text "
+                          "WHERE k.session_id = u.session_id AND k.status = 'PENDING'";
 
-int kernel_mirror(struct txn *t, const struct uuid *sessions, const char *const *infos,
-                  const char *const *data, uint32_t n, struct arena *a, struct err *e)
+int kernel_mirror(struct txn *t, const struct session_failure *v, uint32_t n, struct arena *a,
+                  struct err *e)
 {
+    struct uuid *sessions = arena_new(a, struct uuid, n);
+    const char **infos = arena_new(a, const char *, n), **data = arena_new(a, const char *, n);
+    int32_t *retries = arena_new(a, int32_t, n);
+    for (uint32_t i = 0; i < n; i++) {
+        sessions[i] = v[i].id;
+        infos[i] = v[i].info;
+        data[i] = v[i].kernel_data;
+        retries[i] = v[i].retries;
+    }
+    const struct shared_texts texts = shared_texts_of(data, n, a);
     const struct pg_param p[] = {
-        param_array_uuid(a, sessions, n),
-        param_array_text(a, infos, n),
-        param_array_jsonb(a, data, n),
+        param_array_uuid(a, sessions, n),          param_array_text(a, infos, n),
+        param_array_int4(a, retries, n),           param_array_int4(a, texts.ord, n),
+        param_array_jsonb(a, texts.text, texts.n),
     };
     return pg_exec(t, sql_mirror, p, ARRAY_SIZE(p), NULL, e);
 }

@@ -4,6 +4,8 @@
 #ifndef BERTH_REPO_KERNEL_H
 #define BERTH_REPO_KERNEL_H
 
+#include "repo/session_row.h"
+#include "repo/sql.h"
 #include "repo/txn.h"
 #include "scheduler/arena.h"
 #include "scheduler/uuid.h"
@@ -17,10 +19,9 @@ struct kernel_place { /* a PENDING kernel of a session whose row is locked, and 
 int kernel_schedule(struct txn *t, const struct kernel_place *v, uint32_t n, struct arena *a,
                     bool *written, struct err *e) MUST_CHECK;
 
-/* Mirrors a failure: status_info and status_data of the PENDING kernels of these sessions. data[i]
- * is a JSON object that is merged into status_data. */
-int kernel_mirror(struct txn *t, const struct uuid *sessions, const char *const *infos,
-                  const char *const *data, uint32_t n, struct arena *a, struct err *e) MUST_CHECK;
+/* Mirrors failures on the PENDING kernels of these sessions. */
+int kernel_mirror(struct txn *t, const struct session_failure *v, uint32_t n, struct arena *a,
+                  struct err *e) MUST_CHECK;
 
 /* Kernels of these sessions that are not over become CANCELLED. */
 int kernel_cancel(struct txn *t, const struct uuid *sessions, uint32_t n, const char *reason,
@@ -33,11 +34,5 @@ int kernel_terminate(struct txn *t, const struct uuid *session, const char *reas
 /* Locks the kernels of a session by id; *ret_started: a container of it may exist. */
 int kernel_lock(struct txn *t, const struct uuid *session, bool *ret_started,
                 struct err *e) MUST_CHECK;
-
-/* SQL: a jsonb column with an object merged in; what is no object counts as none. */
-#define SQL_MERGED(column, object)                                                                 \
-    "CASE WHEN jsonb_typeof(" column ") = 'object' THEN " column " ELSE '{}' END || " object
-/* SQL: the stamp of a status, taken once a statement. */
-#define SQL_STAMP(status) "(SELECT jsonb_build_object('" status "', now()))"
 
 #endif

@@ -17,6 +17,12 @@ struct chunk_item { /* a decision that writes */
     bool lost_in_write;
 };
 
+struct chunk_text { /* JSON that an item records; shared by those that say the same */
+    const char *session_data,
+        *kernel_data;  /* {"scheduler": {...}} without retries; failures only */
+    const char *steps; /* sub_steps of its history row */
+};
+
 struct owner_watch {  /* by owner of the snapshot; lives through all chunks */
     uint64_t version; /* the last one we know of */
     bool moved;       /* somebody else changed the owner since the snapshot: re-check from now on */
@@ -44,6 +50,8 @@ struct plan_chunk {
     uint32_t *bumped;          /* owners */
     int64_t *bumped_version;
     uint32_t n_bumped;
+
+    const struct chunk_text **texts; /* by item; NULL: lost. Made by chunk_describe() */
 
     /* What the run comes to: */
     struct event *events;
@@ -93,8 +101,9 @@ int chunk_guard(struct plan_chunk *c, struct err *e) MUST_CHECK;
 int chunk_write(struct plan_chunk *c, struct err *e) MUST_CHECK;
 /* plan_record.c: history, numbers, events, the round and the answer, from settled decisions. */
 int chunk_record(struct plan_chunk *c, struct err *e) MUST_CHECK;
-/* JSON of a failure for status_data: {"scheduler": {...}}. */
-char *failure_json(const struct plan_chunk *c, const struct chunk_item *i, const char *last_try);
+/* plan_failure.c */
+void chunk_describe(struct plan_chunk *c);
 const char *failure_info(enum outcome o); /* status_info of a failure */
+const char *failure_message(const struct decision *d);
 
 #endif

@@ -12,114 +12,15 @@
 #include "repo/pg_query.h"
 #include "repo/plan_chunk.h"
 #include "repo/request.h"
-#include "repo/time_text.h"
 
 #define PHASE_SCHEDULE "schedule-sessions"
 #define REASON_EXPIRED "pending-timeout"
 
-/* --- why a session failed --- */
-
-static const char *const infos[N_OUTCOMES] = {
-    [OUTCOME_BLOCKED] = "predicate-checks-failed",
-    [OUTCOME_WAITING] = "no-available-instances",
-    [OUTCOME_INFEASIBLE] = "no-available-instances",
-    [OUTCOME_INVALID] = "scheduler-error",
-};
-
-const char *failure_info(enum outcome o)
-{
-    return infos[o];
-}
-
-static bool is_validator(const struct plan *p, const char *plugin)
-{
-    for (uint32_t i = 0; i < p->n_validators; i++)
-        if (strcmp(p->validators[i], plugin) == 0)
-            return true;
-    return false;
-}
-
-static const char *first_message(const struct decision *d)
-{
-    return d->n_causes > 0 ? d->causes[0].message : "";
-}
-
-char *failure_json(const struct plan_chunk *c, const struct chunk_item *i, const char *last_try)
-{
-    const struct plan *plan = c->in->plan;
-    const struct decision *d = &i->planned;
-    struct json_text j = {.arena = c->run};
-    char digest[20];
-    json_text_raw(&j, "{\"scheduler\":{\"retries\":");
-    json_text_integer(&j, (int64_t)item_session(c, i)->retries + 1);
-    json_text_field(&j, ",\"last_try\":", last_try);
-    json_text_raw(&j, ",\"failed_predicates\":[");
-    const char *comma = "";
-    for (uint32_t k = 0; k < d->n_causes; k++) {
-        if (!is_validator(plan, d->causes[k].plugin))
-            continue;
-        json_text_raw(&j, comma);
-        json_text_field(&j, "{\"name\":", d->causes[k].plugin);
-        json_text_field(&j, ",\"msg\":", d->causes[k].message);
-        json_text_raw(&j, "}");
-        comma = ",";
-    }
-    json_text_raw(&j, "],\"passed_predicates\":[");
-    comma = "";
-    for (uint32_t k = 0; k < plan->n_validators; k++) {
-        if ((d->passed >> k & 1) == 0)
-            continue;
-        json_text_raw(&j, comma);
-        json_text_field(&j, "{\"name\":", plan->validators[k]);
-        json_text_raw(&j, "}");
-        comma = ",";
-    }
-    json_text_field(&j, "],\"msg\":", first_message(d));
-    (void)snprintf(digest, sizeof(digest), "%016" PRIx64, causes_digest(d->causes, d->n_causes));
-    json_text_field(&j, ",\"digest\":", digest);
-    json_text_raw(&j, ",\"causes\":");
-    json_text_raw(&j,
-                  event_causes_json(event_causes_from_plan(c->s, d->causes, d->n_causes, c->run),
-                                    d->n_causes, c->run));
-    json_text_raw(&j, "}}");
-    return j.text;
-}
-
 /* --- history --- */
-
-static void step(struct json_text *j, const char *name, const struct cause *why, const char *at)
-{
-    json_text_field(j, j->len > 1 ? ",{\"step\":" : "{\"step\":", name);
-    json_text_field(j, ",\"result\":", why == NULL ? "SUCCESS" : "FAILURE");
-    json_text_field(j, ",\"error_code\":", why == NULL ? NULL : cause_kind_name(why->kind));
-    json_text_field(j, ",\"message\":", why == NULL ? NULL : why->message);
-    json_text_field(j, ",\"started_at\":", at);
-    json_text_field(j, ",\"ended_at\":", at);
-    json_text_raw(j, "}");
-}
-
-/* One a validator, then one a filter or engine step that said no; a placement is one step. */
-static const char *sub_steps(const struct plan_chunk *c, const struct decision *d, const char *at)
-{
-    const struct plan *plan = c->in->plan;
-    struct json_text j = {.arena = c->run};
-    json_text_raw(&j, "[");
-    if (d->outcome == OUTCOME_SCHEDULED)
-        step(&j, "allocation", NULL, at);
-    for (uint32_t v = 0; d->outcome != OUTCOME_SCHEDULED && v < plan->n_validators; v++)
-        if ((d->passed >> v & 1) != 0)
-            step(&j, plan->validators[v], NULL, at);
-    for (uint32_t i = 0; i < d->n_causes; i++)
-        step(&j, d->causes[i].plugin, &d->causes[i], at);
-    json_text_raw(&j, "]");
-    return j.text;
-}
 
 static int record_history(struct plan_chunk *c, struct err *e)
 {
     struct history_row *rows = arena_new(c->run, struct history_row, c->n);
-    char at[TIME_TEXT];
-    time_format(c->s->observed_at, at);
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n; i++) {
         const struct chunk_item *item = &c->items[i];
@@ -129,7 +30,7 @@ static int record_history(struct plan_chunk *c, struct err *e)
             .phase = PHASE_SCHEDULE,
             .from_status = "PENDING",
             .result = "SUCCESS",
-            .sub_steps = item->lost == NULL ? sub_steps(c, d, at) : NULL,
+            .sub_steps = item->lost == NULL ? c->texts[i]->steps : NULL,
         };
         if (item_places(item)) {
             row.to_status = "SCHEDULED";
@@ -138,7 +39,7 @@ static int record_history(struct plan_chunk *c, struct err *e)
             row.to_status = "PENDING";
             row.result = "NEED_RETRY";
             row.error_code = d->n_causes > 0 ? cause_kind_name(d->causes[0].kind) : NULL;
-            row.message = first_message(d);
+            row.message = failure_message(d);
         } else if (item_ends(item)) {
             row.phase = "cancel";
             row.to_status = "CANCELLED";

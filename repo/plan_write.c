@@ -6,7 +6,6 @@
 #include "repo/kernel.h"
 #include "repo/plan_chunk.h"
 #include "repo/session_row.h"
-#include "repo/time_text.h"
 
 #define REASON_EXPIRED "pending-timeout"
 
@@ -147,24 +146,25 @@ static int write_scheduled(struct plan_chunk *c, struct err *e)
 
 static int write_failures(struct plan_chunk *c, struct err *e)
 {
-    struct uuid *ids = arena_new(c->run, struct uuid, c->n);
-    const char **infos = arena_new(c->run, const char *, c->n);
-    const char **data = arena_new(c->run, const char *, c->n);
-    char last_try[TIME_TEXT];
-    time_format(c->s->observed_at, last_try);
+    struct session_failure *v = arena_new(c->run, struct session_failure, c->n);
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n; i++) {
         if (!item_fails(&c->items[i]))
             continue;
-        ids[n] = item_session(c, &c->items[i])->id;
-        infos[n] = failure_info(c->items[i].planned.outcome);
-        data[n++] = failure_json(c, &c->items[i], last_try);
+        const struct session *s = item_session(c, &c->items[i]);
+        v[n++] = (struct session_failure){
+            .id = s->id,
+            .info = failure_info(c->items[i].planned.outcome),
+            .data = c->texts[i]->session_data,
+            .kernel_data = c->texts[i]->kernel_data,
+            .retries = s->retries + 1,
+        };
     }
     if (n == 0)
         return 0;
-    if (session_fail(c->t, ids, infos, data, n, c->run, e) < 0)
+    if (session_fail(c->t, v, n, c->run, e) < 0)
         return -1;
-    return kernel_mirror(c->t, ids, infos, data, n, c->run, e);
+    return kernel_mirror(c->t, v, n, c->run, e);
 }
 
 static int write_ends(struct plan_chunk *c, struct err *e)

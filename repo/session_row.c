@@ -2,8 +2,9 @@
 #include "repo/session_row.h"
 
 #include "repo/json_text.h"
-#include "repo/kernel.h"
 #include "repo/pg_query.h"
+#include "repo/shared_text.h"
+#include "repo/sql.h"
 
 static int expect_rows(const char *what, int64_t changed, uint32_t n, struct err *e)
 {
@@ -78,17 +79,31 @@ static const char sql_fail[] =
     "UPDATE sessions s SET status_info = u.info, "
     "status_data = " SQL_MERGED(
         "s.status_data",
-        "u.data") " "
-                  "FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS u(id, info, data) "
-                  "WHERE s.id = u.id AND s.status = 'PENDING'";
+        SQL_FAILURE_DATA) " "
+                          "FROM unnest($1::uuid[], $2::text[], $3::int4[], $4::int4[]) AS u(id, "
+                          "info, retries, text) "
+                          "JOIN unnest($5::jsonb[]) WITH ORDINALITY AS d(data, i) ON d.i = u.text "
+                          "WHERE s.id = u.id AND s.status = 'PENDING'";
 
-int session_fail(struct txn *t, const struct uuid *ids, const char *const *infos,
-                 const char *const *data, uint32_t n, struct arena *a, struct err *e)
+int session_fail(struct txn *t, const struct session_failure *v, uint32_t n, struct arena *a,
+                 struct err *e)
 {
+    struct uuid *ids = arena_new(a, struct uuid, n);
+    const char **infos = arena_new(a, const char *, n), **data = arena_new(a, const char *, n);
+    int32_t *retries = arena_new(a, int32_t, n);
+    for (uint32_t i = 0; i < n; i++) {
+        ids[i] = v[i].id;
+        infos[i] = v[i].info;
+        data[i] = v[i].data;
+        retries[i] = v[i].retries;
+    }
+    const struct shared_texts texts = shared_texts_of(data, n, a);
     const struct pg_param p[] = {
         param_array_uuid(a, ids, n),
         param_array_text(a, infos, n),
-        param_array_jsonb(a, data, n),
+        param_array_int4(a, retries, n),
+        param_array_int4(a, texts.ord, n),
+        param_array_jsonb(a, texts.text, texts.n),
     };
     int64_t changed = 0;
     if (pg_exec(t, sql_fail, p, ARRAY_SIZE(p), &changed, e) < 0)

@@ -18,9 +18,17 @@ int session_lock(struct txn *t, const struct uuid *ids, uint32_t n, struct arena
 int session_schedule(struct txn *t, const struct uuid *ids, const char *const *agents, uint32_t n,
                      struct arena *a, struct err *e) MUST_CHECK;
 
-/* Stays PENDING: status_info, and data[i], a JSON object, merged into status_data. */
-int session_fail(struct txn *t, const struct uuid *ids, const char *const *infos,
-                 const char *const *data, uint32_t n, struct arena *a, struct err *e) MUST_CHECK;
+struct session_failure {
+    struct uuid id;
+    const char *info;        /* status_info */
+    const char *data;        /* {"scheduler": {...}}, merged into status_data */
+    const char *kernel_data; /* the same for its kernels */
+    int32_t retries;         /* put into both */
+};
+
+/* Stays PENDING. */
+int session_fail(struct txn *t, const struct session_failure *v, uint32_t n, struct arena *a,
+                 struct err *e) MUST_CHECK;
 
 /* -> CANCELLED from `from`. */
 int session_mark_cancelled(struct txn *t, const struct uuid *ids, uint32_t n, const char *from,
