@@ -1,163 +1,35 @@
-/* fit_index.c - tournament tree with bounds over the candidate agents of one architecture.
- *
- * Nodes 1..2*size-1, children of i are 2i and 2i+1, leaf k is node size+k. Each node has a row of
- * `width` bounds: the asked slots, then the containers that may be added. */
+/* fit_index.c - questions to a fit_tree, and which layers it gets. */
 #include "scheduler/fit_index.h"
 
 #include <string.h>
 
+#include "scheduler/fit_tree.h"
+
 struct fit_index {
-    const struct chosen *selector;
-    struct requirement like;
-    uint32_t n_leaves, size, width, key_len;
-    uint32_t *agent;   /* by leaf, ascending */
-    uint32_t *leaf_of; /* by agent, NONE: not here */
-    int64_t *bounds;   /* rows by node; INT64_MIN: nobody below */
-    uint32_t *winner;  /* by node: leaf; of a leaf: itself; NONE: nobody below */
-    int64_t *keys;     /* rows by leaf */
-    int64_t *key;      /* scratch, n_slots + 2 */
-    int64_t *need;     /* scratch, width */
-    uint32_t seen;     /* entries of the book's log already folded in */
+    struct fit_tree tree;
+    int64_t *need;  /* scratch, width: the requirement at hand */
+    int64_t *floor; /* scratch, width */
+    uint64_t debt;  /* nodes visited in vain since the last layer was made */
 };
 
-enum { MAX_DEPTH = 34, STACK = 2 * MAX_DEPTH };
-
-static int64_t *bounds_at(const struct fit_index *x, uint32_t node)
-{
-    return x->bounds + (size_t)node * x->width;
-}
-
-static bool is_better(const struct fit_index *x, uint32_t a, uint32_t b)
-{
-    const int64_t *ka = x->keys + (size_t)a * x->key_len, *kb = x->keys + (size_t)b * x->key_len;
-    for (uint32_t i = 0; i < x->key_len; i++)
-        if (ka[i] != kb[i])
-            return ka[i] < kb[i];
-    return a < b;
-}
-
-static uint32_t better_of(const struct fit_index *x, uint32_t a, uint32_t b)
-{
-    if (a == NONE || b == NONE)
-        return a == NONE ? b : a;
-    return is_better(x, a, b) ? a : b;
-}
-
-/* Copies what the book says about a leaf's agent; false: it said so before. */
-static bool leaf_load(struct fit_index *x, const struct book *b, uint32_t leaf)
-{
-    const struct room *m = &b->room;
-    uint32_t agent = x->agent[leaf];
-    const int64_t *remaining = snapshot_row(m->snapshot, m->remaining, agent);
-    int64_t *mine = bounds_at(x, x->size + leaf);
-    bool changed = false;
-    for (uint32_t i = 0; i < x->width; i++) {
-        int64_t now = i < x->like.n_asked     ? remaining[x->like.asked[i]]
-                      : m->max_containers > 0 ? m->max_containers - m->containers[agent]
-                                              : INT64_MAX;
-        changed |= mine[i] != now;
-        mine[i] = now;
-    }
-    if (x->key_len > 0) {
-        int64_t *key = x->keys + (size_t)leaf * x->key_len;
-        (void)x->selector->plugin->selector.key(m, &x->like, x->selector->options, agent, x->key);
-        changed |= memcmp(key, x->key, x->key_len * sizeof(*key)) != 0;
-        memcpy(key, x->key, x->key_len * sizeof(*key));
-    }
-    return changed;
-}
-
-/* Makes a node from its children; false: it is as it was. */
-static bool node_fold(struct fit_index *x, uint32_t node)
-{
-    const int64_t *left = bounds_at(x, 2 * node), *right = left + x->width;
-    int64_t *mine = bounds_at(x, node);
-    bool changed = false;
-    for (uint32_t i = 0; i < x->width; i++) {
-        int64_t most = left[i] > right[i] ? left[i] : right[i];
-        changed |= mine[i] != most;
-        mine[i] = most;
-    }
-    const uint32_t *winners = x->winner + (size_t)2 * node; /* of the children */
-    uint32_t winner = better_of(x, winners[0], winners[1]);
-    changed |= x->winner[node] != winner;
-    x->winner[node] = winner;
-    return changed;
-}
-
-static void leaf_repair(struct fit_index *x, const struct book *b, uint32_t leaf)
-{
-    if (!leaf_load(x, b, leaf))
-        return;
-    /* A winner's key may matter further up even where the winner stays the same. */
-    for (uint32_t node = (x->size + leaf) / 2; node > 0; node /= 2)
-        if (!node_fold(x, node) && x->winner[node] != leaf)
-            return;
-}
-
-static void catch_up(struct fit_index *x, const struct book *b)
-{
-    for (; x->seen < b->n_log; x->seen++)
-        if (x->leaf_of[b->log[x->seen]] != NONE)
-            leaf_repair(x, b, x->leaf_of[b->log[x->seen]]);
-}
-
-void fit_index_restart(struct fit_index *x, const struct book *b)
-{
-    catch_up(x, b);
-    x->seen = 0;
-}
-
-static void list_leaves(struct fit_index *x, const struct snapshot *s, struct arena *a)
-{
-    x->agent = arena_new(a, uint32_t, s->n_agents);
-    x->leaf_of = arena_new(a, uint32_t, s->n_agents);
-    for (uint32_t i = 0; i < s->n_agents; i++) {
-        bool here = agent_is_candidate(&s->agents[i]) && s->agents[i].arch == x->like.arch;
-        x->leaf_of[i] = here ? x->n_leaves : NONE;
-        if (here)
-            x->agent[x->n_leaves++] = i;
-    }
-}
+/* A descent takes at most 2 * depth entries; depth <= 32. */
+enum { STACK = 68 };
 
 struct fit_index *fit_index_create(const struct book *b, const struct chosen *selector,
                                    const struct requirement *like, struct arena *a)
 {
-    const struct snapshot *s = b->room.snapshot;
     struct fit_index *x = arena_new(a, struct fit_index, 1);
-    x->selector = selector;
-    x->like = (struct requirement){.session = like->session,
-                                   .arch = like->arch,
-                                   .request = like->request,
-                                   .asked = like->asked,
-                                   .priority = like->priority,
-                                   .n_asked = like->n_asked};
-    x->width = like->n_asked + 1;
-    x->seen = b->n_log;
-    list_leaves(x, s, a);
-    for (x->size = 1; x->size < x->n_leaves; x->size *= 2)
-        ;
-    x->key = arena_new(a, int64_t, s->n_slots + 2);
-    x->need = arena_new(a, int64_t, x->width);
-    if (x->n_leaves > 0 && selector->plugin->selector.scope == SELECT_BY_SLOTS)
-        x->key_len = selector->plugin->selector.key(&b->room, &x->like, selector->options,
-                                                    x->agent[0], x->key);
-    x->keys = arena_new(a, int64_t, (size_t)x->n_leaves * x->key_len);
-    x->bounds = arena_new(a, int64_t, (size_t)2 * x->size * x->width);
-    x->winner = arena_new(a, uint32_t, (size_t)2 * x->size);
-    for (uint32_t k = 0; k < x->size; k++) {
-        x->winner[x->size + k] = k < x->n_leaves ? k : NONE;
-        if (k < x->n_leaves)
-            (void)leaf_load(x, b, k);
-        for (uint32_t i = 0; k >= x->n_leaves && i < x->width; i++)
-            bounds_at(x, x->size + k)[i] = INT64_MIN;
-    }
-    for (uint32_t node = x->size - 1; node > 0; node--)
-        (void)node_fold(x, node);
+    fit_tree_init(&x->tree, b, selector, like, a);
+    x->need = arena_new(a, int64_t, x->tree.width);
+    x->floor = arena_new(a, int64_t, x->tree.width);
     return x;
 }
 
-/* --- questions --- */
+void fit_index_restart(struct fit_index *x, const struct book *b)
+{
+    fit_tree_catch_up(&x->tree, b);
+    x->tree.seen = 0;
+}
 
 static void need_load(struct fit_index *x, const struct requirement *r)
 {
@@ -166,42 +38,71 @@ static void need_load(struct fit_index *x, const struct requirement *r)
     x->need[r->n_asked] = r->containers;
 }
 
-static bool may_hold(const struct fit_index *x, uint32_t node)
+/* --- layers --- */
+
+/* The layer with the highest floor that this need is not below: every agent that fits is in it. */
+static const struct fit_layer *layer_for(const struct fit_index *x)
 {
-    const int64_t *bounds = bounds_at(x, node);
-    for (uint32_t i = 0; i < x->width; i++)
-        if (bounds[i] < x->need[i])
-            return false;
-    return true;
+    const struct fit_layer *l = x->tree.layers;
+    while (!fit_tree_holds(&x->tree, x->need, l->floor))
+        l++; /* the last has floor 0 */
+    return l;
 }
 
-static bool leaf_takes(const struct fit_index *x, uint32_t leaf, const struct acceptance *f)
+/* Too many agents of the layer were in the way. Once they cost as much as a layer does, make one:
+ * for all needs of about this size (powers of two), or, where that was not enough, for just this
+ * need. */
+static void pay(struct fit_index *x, const struct fit_layer *used, uint32_t visited)
 {
-    return may_hold(x, x->size + leaf) && f->accept(f->ctx, x->agent[leaf]);
+    enum { FREE_VISITS = 64, MAX_EXACT = 20 };
+    struct fit_tree *t = &x->tree;
+    if (visited <= FREE_VISITS)
+        return;
+    x->debt += visited;
+    if (x->debt < t->size || t->n_layers == FIT_MAX_LAYERS)
+        return;
+    for (uint32_t i = 0; i < t->width; i++)
+        x->floor[i] =
+            x->need[i] > 0 ? INT64_C(1) << (63 - __builtin_clzll((uint64_t)x->need[i])) : 0;
+    const int64_t *floor = x->floor;
+    if (memcmp(floor, used->floor, t->width * sizeof(*floor)) == 0)
+        floor = x->need;
+    bool exact = floor == x->need;
+    if (exact &&
+        (t->n_layers >= MAX_EXACT || memcmp(floor, used->floor, t->width * sizeof(*floor)) == 0))
+        return;
+    fit_tree_add_layer(t, floor);
+    x->debt = 0;
 }
+
+/* --- questions --- */
 
 /* The leaf with the best key that takes it. */
-static uint32_t best_leaf(const struct fit_index *x, const struct acceptance *f)
+static uint32_t best_leaf(struct fit_index *x, const struct acceptance *f)
 {
-    uint32_t stack[STACK], n = 0, best = NONE;
+    const struct fit_tree *t = &x->tree;
+    const struct fit_layer *l = layer_for(x);
+    uint32_t stack[STACK], n = 0, best = NONE, visited = 0;
     stack[n++] = 1;
     while (n > 0) {
-        uint32_t node = stack[--n];
-        if (!may_hold(x, node))
+        uint32_t node = stack[--n], winner = l->winner[node];
+        visited++;
+        if (winner == NONE || !fit_tree_holds(t, fit_tree_bounds(t, node), x->need))
             continue;
-        uint32_t winner = x->winner[node];
-        if (best != NONE && !is_better(x, winner, best))
+        if (best != NONE && !fit_tree_prefers(t, winner, best))
             continue;
-        if (leaf_takes(x, winner, f)) {
+        if (fit_tree_holds(t, fit_tree_bounds(t, t->size + winner), x->need) &&
+            f->accept(f->ctx, t->agent[winner])) {
             best = winner;
             continue;
         }
-        if (node >= x->size)
+        if (node >= t->size)
             continue;
-        bool left_first = x->winner[(size_t)2 * node] == winner;
+        bool left_first = l->winner[(size_t)2 * node] == winner;
         stack[n++] = 2 * node + left_first;
         stack[n++] = 2 * node + !left_first;
     }
+    pay(x, l, visited);
     return best;
 }
 
@@ -209,17 +110,19 @@ static uint32_t best_leaf(const struct fit_index *x, const struct acceptance *f)
 static uint32_t first_leaf(const struct fit_index *x, uint32_t from, uint32_t to,
                            const struct acceptance *f)
 {
+    const struct fit_tree *t = &x->tree;
     struct range {
         uint32_t node, begin, end;
     } stack[STACK];
     uint32_t n = 0;
-    stack[n++] = (struct range){1, 0, x->size};
+    stack[n++] = (struct range){1, 0, t->size};
     while (n > 0) {
         struct range at = stack[--n];
-        if (at.end <= from || at.begin >= to || !may_hold(x, at.node))
+        if (at.end <= from || at.begin >= to ||
+            !fit_tree_holds(t, fit_tree_bounds(t, at.node), x->need))
             continue;
-        if (at.node >= x->size) {
-            if (f->accept(f->ctx, x->agent[at.begin]))
+        if (at.node >= t->size) {
+            if (f->accept(f->ctx, t->agent[at.begin]))
                 return at.begin;
             continue;
         }
@@ -231,12 +134,12 @@ static uint32_t first_leaf(const struct fit_index *x, uint32_t from, uint32_t to
 }
 
 /* The number of leaves whose agent is before `agent`. */
-static uint32_t leaves_before(const struct fit_index *x, uint32_t agent)
+static uint32_t leaves_before(const struct fit_tree *t, uint32_t agent)
 {
-    uint32_t low = 0, high = x->n_leaves;
+    uint32_t low = 0, high = t->n_leaves;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (x->agent[middle] < agent)
+        if (t->agent[middle] < agent)
             low = middle + 1;
         else
             high = middle;
@@ -247,16 +150,17 @@ static uint32_t leaves_before(const struct fit_index *x, uint32_t agent)
 uint32_t fit_index_choose(struct fit_index *x, const struct book *b, const struct requirement *r,
                           const struct acceptance *filters)
 {
-    catch_up(x, b);
-    need_load(x, r);
+    struct fit_tree *t = &x->tree;
     uint32_t leaf = NONE;
-    if (x->selector->plugin->selector.scope == SELECT_IN_TURN) {
-        uint32_t turn = leaves_before(x, r->turn);
-        leaf = first_leaf(x, turn, x->n_leaves, filters);
+    fit_tree_catch_up(t, b);
+    need_load(x, r);
+    if (t->selector->plugin->selector.scope == SELECT_IN_TURN) {
+        uint32_t turn = leaves_before(t, r->turn);
+        leaf = first_leaf(x, turn, t->n_leaves, filters);
         if (leaf == NONE)
             leaf = first_leaf(x, 0, turn, filters);
     } else {
         leaf = best_leaf(x, filters);
     }
-    return leaf != NONE ? x->agent[leaf] : NONE;
+    return leaf != NONE ? t->agent[leaf] : NONE;
 }

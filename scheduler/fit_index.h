@@ -1,12 +1,8 @@
 /* fit_index.h - finds the agent a scan would choose without looking at every agent.
  *
- * A tournament tree over the candidate agents of one architecture, in id order, for one set of
- * asked slots. Each node has the largest remaining amount of each asked slot below it (what asks
- * for more cannot fit there) and the agent below it that the selector likes best, fitting or not. A
- * question descends only where something may fit and may be better than the best found: exact, by
- * the bounds. A touched agent costs one path to the root.
- *
- * Works for selectors of scope SELECT_BY_SLOTS and SELECT_IN_TURN, where no order applies. */
+ * One index a track (architecture, asked slots) and book, for selectors of scope SELECT_BY_SLOTS
+ * and SELECT_IN_TURN where no order applies. A question descends a fit_tree only where something
+ * may fit and may be better than the best found so far: exact, by the bounds. */
 #ifndef BERTH_SCHEDULER_FIT_INDEX_H
 #define BERTH_SCHEDULER_FIT_INDEX_H
 

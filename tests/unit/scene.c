@@ -37,6 +37,14 @@ static const char *value_of(const struct line *l, const char *key)
     return NULL;
 }
 
+/* A word the verb cannot do without. */
+static char *word_at(const struct line *l, unsigned i)
+{
+    if (i >= l->n)
+        refuse("a word is missing after", l->n > 0 ? l->words[0] : "");
+    return l->words[i];
+}
+
 static bool has(const struct line *l, const char *word)
 {
     for (unsigned i = 0; i < l->n; i++)
@@ -102,7 +110,7 @@ static void amounts_into(const struct scene *x, const struct line *l, const char
 static void add_agent(struct scene *x, const struct line *l)
 {
     int64_t *capacity = NULL, *held = NULL;
-    struct agent agent = {.id = l->words[1],
+    struct agent agent = {.id = word_at(l, 1),
                           .addr = "addr",
                           .containers = (int32_t)number_of(l, "containers", 0),
                           .alive = !has(l, "dead"),
@@ -121,10 +129,10 @@ static uint32_t owner_named(struct scene *x, enum owner_kind kind, const char *n
 
 static void add_owner(struct scene *x, enum owner_kind kind, const struct line *l)
 {
-    uint32_t i = owner_named(x, kind, l->words[1]);
+    uint32_t i = owner_named(x, kind, word_at(l, 1));
     struct owner *o = builder_owner_at(x->builder, i);
     struct owner_rows rows = builder_owner_rows(x->builder, i);
-    o->name = arena_strdup(x->arena, text_of(l, "name", l->words[1]));
+    o->name = arena_strdup(x->arena, text_of(l, "name", word_at(l, 1)));
     o->max_sessions = number_of(l, "max", 0);
     o->max_sftp_sessions = number_of(l, "max_sftp", 0);
     o->max_pending = number_of(l, "max_pending", INT64_MAX);
@@ -137,9 +145,9 @@ static void add_owner(struct scene *x, enum owner_kind kind, const struct line *
     for (unsigned k = 1; k < l->n; k++)
         o->has_pending_limit |= strncmp(l->words[k], "pending.", 8) == 0;
     if (has(l, "missing"))
-        o->missing = arena_printf(x->arena, "owner \"%s\"", l->words[1]);
+        o->missing = arena_printf(x->arena, "owner \"%s\"", word_at(l, 1));
     if (has(l, "bad"))
-        builder_bad_owner(x->builder, i, "owner %s is unreadable", l->words[1]);
+        builder_bad_owner(x->builder, i, "owner %s is unreadable", word_at(l, 1));
 }
 
 static uint32_t session_named(struct scene *x, const char *number)
@@ -182,7 +190,7 @@ static void add_designated(struct scene *x, uint32_t session, const char *ids)
 
 static void add_session(struct scene *x, const struct line *l)
 {
-    int64_t number = strtoll(l->words[1], NULL, 10);
+    int64_t number = strtoll(word_at(l, 1), NULL, 10);
     struct session s = {
         .id = scene_uuid((uint32_t)number),
         .name = text_of(l, "name", "s"),
@@ -210,7 +218,7 @@ static void add_session(struct scene *x, const struct line *l)
     if (value_of(l, "designated") != NULL)
         add_designated(x, i, value_of(l, "designated"));
     if (has(l, "bad"))
-        builder_bad_session(x->builder, i, "session %s is unreadable", l->words[1]);
+        builder_bad_session(x->builder, i, "session %s is unreadable", word_at(l, 1));
 }
 
 static void add_dependency(struct scene *x, const struct line *l)
@@ -221,12 +229,12 @@ static void add_dependency(struct scene *x, const struct line *l)
         .state = has(l, "failed") ? DEPENDENCY_FAILED
                  : has(l, "done") ? DEPENDENCY_DONE
                                   : DEPENDENCY_WAITING};
-    builder_dependency(x->builder, session_named(x, l->words[1]), &d);
+    builder_dependency(x->builder, session_named(x, word_at(l, 1)), &d);
 }
 
 static void add_session_group(struct scene *x, const struct line *l)
 {
-    struct session_group g = {.id = scene_uuid((uint32_t)strtoul(l->words[1], NULL, 10)),
+    struct session_group g = {.id = scene_uuid((uint32_t)strtoul(word_at(l, 1), NULL, 10)),
                               .direction = has(l, "spread") ? GROUP_SPREAD
                                            : has(l, "pack") ? GROUP_PACK
                                                             : GROUP_NO_DIRECTION,
@@ -238,7 +246,7 @@ static void add_other(struct scene *x, const struct line *l)
 {
     struct other_pending o = {.keypair = owner_named(x, OWNER_KEYPAIR, text_of(l, "key", "k")),
                               .created_at = time_of(l, "at", 0),
-                              .id = scene_uuid((uint32_t)strtoul(l->words[1], NULL, 10))};
+                              .id = scene_uuid((uint32_t)strtoul(word_at(l, 1), NULL, 10))};
     amounts_into(x, l, "", builder_other_pending(x->builder, &o));
 }
 
@@ -246,7 +254,7 @@ static void read_line(struct scene *x, const struct line *l)
 {
     const char *verb = l->words[0];
     if (strcmp(verb, "option") == 0)
-        builder_option(x->builder, l->words[1], l->words[2]);
+        builder_option(x->builder, word_at(l, 1), word_at(l, 2));
     else if (strcmp(verb, "agent") == 0)
         add_agent(x, l);
     else if (strcmp(verb, "key") == 0)
@@ -260,19 +268,19 @@ static void read_line(struct scene *x, const struct line *l)
     else if (strcmp(verb, "session") == 0)
         add_session(x, l);
     else if (strcmp(verb, "kernel") == 0)
-        add_kernel(x, l, session_named(x, l->words[1]), !has(l, "sub"));
+        add_kernel(x, l, session_named(x, word_at(l, 1)), !has(l, "sub"));
     else if (strcmp(verb, "depends") == 0)
         add_dependency(x, l);
     else if (strcmp(verb, "sgroup") == 0)
         add_session_group(x, l);
     else if (strcmp(verb, "member") == 0)
-        builder_group_member(x->builder, group_named(x, l->words[1]),
-                             builder_find_agent(x->builder, l->words[2]),
-                             (int32_t)strtol(l->words[3], NULL, 10));
+        builder_group_member(x->builder, group_named(x, word_at(l, 1)),
+                             builder_find_agent(x->builder, word_at(l, 2)),
+                             (int32_t)strtol(word_at(l, 3), NULL, 10));
     else if (strcmp(verb, "other") == 0)
         add_other(x, l);
     else if (strcmp(verb, "cursor") == 0)
-        builder_rr_cursor(x->builder, l->words[1], l->words[2]);
+        builder_rr_cursor(x->builder, word_at(l, 1), word_at(l, 2));
     else
         refuse("unknown verb", verb);
 }
@@ -281,7 +289,7 @@ static void read_line(struct scene *x, const struct line *l)
 static bool read_head(struct scene *x, const struct line *l)
 {
     if (strcmp(l->words[0], "slot") == 0) {
-        (void)builder_slot(x->builder, l->words[1], has(l, "bytes") ? SLOT_BYTES : SLOT_COUNT,
+        (void)builder_slot(x->builder, word_at(l, 1), has(l, "bytes") ? SLOT_BYTES : SLOT_COUNT,
                            (int32_t)number_of(l, "rank", 10));
         return true;
     }
