@@ -223,8 +223,9 @@ START_TEST(rows_keep_what_remained_before_the_session)
 }
 END_TEST
 
-#define ID7         "00000000-0000-0000-0000-000000000007"
-#define TWO_MEMBERS "a has 2 members of session group " ID7 ", which spreads strictly."
+#define ID7 "00000000-0000-0000-0000-000000000007"
+static const char two_members[] =
+    "a has 2 members of session group " ID7 ", which spreads strictly.";
 
 START_TEST(rows_speak_about_one_agent)
 {
@@ -233,7 +234,7 @@ START_TEST(rows_speak_about_one_agent)
         "a is not alive.",
         "a has the architecture \"arm\", not \"x86_64\".",
         "a is not one of the designated agents (z).",
-        TWO_MEMBERS,
+        two_members,
         "a has not enough left: it is short of cpu (asked 1, left 0).",
         "a has 3 of at most 3 containers and 1 more is asked.",
     };
