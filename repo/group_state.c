@@ -54,12 +54,12 @@ static const char sql_number[] =
     "ON CONFLICT (scaling_group_id) DO UPDATE SET last_sequence = g.last_sequence + $2 "
     "RETURNING g.last_sequence, g.epoch, now()";
 
-int group_state_number(struct txn *t, const struct uuid *group_id, uint32_t n_events,
-                       struct group_numbers *ret, struct err *e)
+static int give_numbers(struct txn *t, const char *sql, const struct uuid *group_id,
+                        uint32_t n_events, struct group_numbers *ret, struct err *e)
 {
     const struct pg_param p[] = {param_uuid(group_id), param_int8(n_events)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(t, sql_number, "iis", p, ARRAY_SIZE(p), &r, e) < 0)
+    if (pg_query(t, sql, "iis", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     *ret = (struct group_numbers){
         .first = rows_int(r, 0, 0) - n_events + 1,
@@ -67,6 +67,24 @@ int group_state_number(struct txn *t, const struct uuid *group_id, uint32_t n_ev
         .now = rows_time(r, 0, 2),
     };
     return 0;
+}
+
+int group_state_number(struct txn *t, const struct uuid *group_id, uint32_t n_events,
+                       struct group_numbers *ret, struct err *e)
+{
+    return give_numbers(t, sql_number, group_id, n_events, ret, e);
+}
+
+static const char sql_fence[] =
+    "INSERT INTO berth.group_state AS g (scaling_group_id, epoch, last_sequence) "
+    "VALUES ($1, 1, $2) ON CONFLICT (scaling_group_id) DO UPDATE SET epoch = g.epoch + 1, "
+    "last_sequence = g.last_sequence + $2, round_id = NULL "
+    "RETURNING g.last_sequence, g.epoch, now()";
+
+int group_state_fence(struct txn *t, const struct uuid *group_id, uint32_t n_events,
+                      struct group_numbers *ret, struct err *e)
+{
+    return give_numbers(t, sql_fence, group_id, n_events, ret, e);
 }
 
 static const char sql_take_epoch[] =

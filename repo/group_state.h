@@ -34,6 +34,11 @@ int group_state_advance(struct txn *t, const struct group_advance *g, struct are
 int group_state_number(struct txn *t, const struct uuid *group_id, uint32_t n_events,
                        struct group_numbers *ret, struct err *e) MUST_CHECK;
 
+/* Numbers for a change outside a round that no round under way may miss: takes a new epoch with
+ * them, so that such a round is fenced. */
+int group_state_fence(struct txn *t, const struct uuid *group_id, uint32_t n_events,
+                      struct group_numbers *ret, struct err *e) MUST_CHECK;
+
 /* Takes a new epoch by the group's name. ERR_NOT_FOUND, reason UNKNOWN_SCALING_GROUP. */
 int group_state_take_epoch(struct txn *t, const char *name, const struct uuid *round_id,
                            int64_t *ret_epoch, struct err *e) MUST_CHECK;
