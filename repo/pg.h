@@ -30,4 +30,10 @@ void pg_deadline(struct pg *c, int64_t monotonic_ns);
  * not cancelled. The caller makes sure that the piece of work it means is still the current one. */
 void pg_cancel(struct pg *c);
 
+struct pg_retries { /* how often txn_run() ran a transaction again, and after what */
+    unsigned serialization_failure, deadlock;
+};
+/* Those since it was asked last. */
+struct pg_retries pg_take_retries(struct pg *c);
+
 #endif

@@ -27,7 +27,8 @@ struct pg {
     bool uncancellable; /* a COMMIT is under way: its answer is waited for */
     int64_t deadline;   /* as given to pg_deadline(), 0: none */
     uint64_t random;    /* xorshift state, for jitter */
-    struct txn txn;     /* the one transaction a connection can have */
+    struct pg_retries retries;
+    struct txn txn; /* the one transaction a connection can have */
 };
 
 enum {

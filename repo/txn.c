@@ -226,13 +226,21 @@ int txn_commit(struct txn **t, struct err *e)
     return done;
 }
 
-static bool is_worth_retrying(const struct err *e)
+/* Where failures of this kind are counted when they are tried again; NULL: they are not. */
+static unsigned *retries_of(struct pg *c, const struct err *e)
 {
-    static const char *const reasons[] = {"SERIALIZATION_FAILURE", "DEADLOCK"};
-    for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++)
-        if (e->reason != NULL && strcmp(e->reason, reasons[i]) == 0)
-            return true;
-    return false;
+    if (e->reason != NULL && strcmp(e->reason, "SERIALIZATION_FAILURE") == 0)
+        return &c->retries.serialization_failure;
+    if (e->reason != NULL && strcmp(e->reason, "DEADLOCK") == 0)
+        return &c->retries.deadlock;
+    return NULL;
+}
+
+struct pg_retries pg_take_retries(struct pg *c)
+{
+    struct pg_retries taken = c->retries;
+    c->retries = (struct pg_retries){.deadlock = 0};
+    return taken;
 }
 
 static int run_once(struct pg *c, enum txn_mode mode, txn_body_f *body, void *ctx, struct err *e)
@@ -272,9 +280,11 @@ int txn_run(struct pg *c, enum txn_mode mode, txn_body_f *body, void *ctx, struc
     for (unsigned attempt = 0; attempt < TXN_ATTEMPTS; attempt++) {
         last = (struct err){.code = ERR_NONE};
         done = run_once(c, mode, body, ctx, &last);
-        if (done == 0 || !is_worth_retrying(&last) ||
+        unsigned *retries = done < 0 ? retries_of(c, &last) : NULL;
+        if (retries == NULL || attempt + 1 == TXN_ATTEMPTS ||
             !wait_before_retry(c, attempt, deadline, &last))
             break;
+        ++*retries;
     }
     c->deadline = given;
     if (done < 0 && e != NULL)

@@ -205,6 +205,14 @@ START_TEST(txn_run_tries_again_as_tabled)
         ck_assert_str_eq(e.reason, retries[_i].reason);
     ck_assert_msg(sum(&d) == (done == 0 ? 1 : 0), "%s: stored %lld times", retries[_i].what,
                   (long long)sum(&d));
+    const bool deadlock = strcmp(retries[_i].state, "40P01") == 0;
+    const struct pg_retries taken = pg_take_retries(c), again = pg_take_retries(c);
+    ck_assert_msg((deadlock ? taken.deadlock : taken.serialization_failure) == b.runs - 1 &&
+                      (deadlock ? taken.serialization_failure : taken.deadlock) == 0,
+                  "%s: %u runs, but %u and %u retries are counted", retries[_i].what, b.runs,
+                  taken.serialization_failure, taken.deadlock);
+    ck_assert_msg(again.deadlock == 0 && again.serialization_failure == 0,
+                  "%s: counted again after they were taken", retries[_i].what);
 }
 END_TEST
 
