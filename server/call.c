@@ -89,6 +89,8 @@ static const struct err gone = {
 
 /* --- steps --- */
 
+enum { LONGEST_S = 366 * 86400 }; /* so that no arithmetic on a deadline overflows */
+
 /* details.deadline is of core's monotonic clock, whose zero is its own affair. */
 static int64_t deadline_of(const struct call *c)
 {
@@ -96,8 +98,8 @@ static int64_t deadline_of(const struct call *c)
     if (gpr_time_cmp(d, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0)
         return c->started_ns + c->server->config->default_deadline * NS_PER_MS;
     gpr_timespec left = gpr_time_sub(d, gpr_now(GPR_CLOCK_MONOTONIC));
-    if (left.tv_sec > 366 * 86400)
-        left.tv_sec = 366 * 86400;
+    if (left.tv_sec > LONGEST_S)
+        left.tv_sec = LONGEST_S;
     return c->started_ns + left.tv_sec * NS_PER_S + left.tv_nsec;
 }
 

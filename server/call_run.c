@@ -26,7 +26,7 @@ static int read_bytes(grpc_byte_buffer *b, grpc_slice *ret, struct err *e)
 static int unpack_request(struct call *c, struct inbound_memory *m, ProtobufCMessage **ret,
                           struct err *e)
 {
-    grpc_slice bytes;
+    grpc_slice bytes = grpc_empty_slice();
     if (read_bytes(c->request, &bytes, e) < 0)
         return -1;
     int rc = inbound_unpack(c->method->input, c->method->rules, GRPC_SLICE_START_PTR(bytes),

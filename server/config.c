@@ -2,6 +2,7 @@
  * source. */
 #include "server/config.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,9 +165,7 @@ static int set_value(struct holder *h, size_t i, const char *value, const char *
 static bool same_name(const char *setting, const char *name, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        char c = name[i] == '-' ? '_' : name[i];
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
+        int c = name[i] == '-' ? '_' : tolower((unsigned char)name[i]);
         if (setting[i] != c)
             return false;
     }

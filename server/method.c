@@ -101,6 +101,9 @@ static int fill(struct methods *m, struct err *e)
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         if (lines[i].service != NULL)
             service = lines[i].service;
+        else if (service == NULL)
+            return err_set(e, ERR_INTERNAL, "METHOD_LIST",
+                           "methods.def: a method before a service");
         else if (add_method(m, service, &lines[i].method, e) < 0)
             return -1;
     }

@@ -40,7 +40,7 @@ static void add_file(Grpc__Reflection__V1__FileDescriptorResponse *m, bool *have
         return;
     have[f->index] = true;
     m->file_descriptor_proto[m->n_file_descriptor_proto++] =
-        (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)f->bytes, .len = f->n};
+        (ProtobufCBinaryData){.data = (uint8_t *)f->bytes, .len = f->n};
     for (size_t i = 0; i < f->n_imports; i++)
         add_file(m, have, f->imports[i]);
 }
@@ -108,7 +108,7 @@ int reflection_answer(struct rpc_context *c, const void *request, void **respons
                                 : &grpc__reflection__v1__server_reflection_response__descriptor,
                             m);
     m->valid_host = q->host;
-    m->original_request = (question *)(uintptr_t)q;
+    m->original_request = (question *)q;
     switch (q->message_request_case) {
     case ASKS(FILE_BY_FILENAME):
         say_file(m, c->arena, r, reflection_find_file(r, q->file_by_filename));

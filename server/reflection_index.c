@@ -171,6 +171,8 @@ static int fill(struct reflection *r, struct arena *scratch, struct err *e)
         if (add_file(r, &r->files[i], set->file[i], e) < 0)
             return -1;
     }
+    if (r->n_symbols == 0 || r->n_services == 0)
+        return err_set(e, ERR_INTERNAL, "DESCRIPTOR_SET", "descriptor set: there is no service");
     qsort(r->symbols, r->n_symbols, sizeof(r->symbols[0]), by_symbol);
     qsort((void *)r->services, r->n_services, sizeof(r->services[0]), by_text);
     return 0;

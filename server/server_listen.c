@@ -11,8 +11,7 @@
 
 static grpc_arg int_arg(const char *key, int64_t value)
 {
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = (int)value};
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = (int)value};
 }
 
 grpc_server *listen_create(const struct config *g)

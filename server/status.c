@@ -66,7 +66,7 @@ static void add_detail(struct builder *b, const char *type_url, const ProtobufCM
     b->used += size;
     Google__Protobuf__Any *any = &b->any[b->n];
     google__protobuf__any__init(any);
-    any->type_url = (char *)(uintptr_t)type_url; /* protobuf-c has no const for strings */
+    any->type_url = (char *)type_url; /* protobuf-c has no const for strings */
     any->value = (ProtobufCBinaryData){.len = size, .data = at};
     b->list[b->n++] = any;
 }
@@ -84,19 +84,19 @@ static void add_error_info(struct builder *b, const struct err *e, const char *c
     size_t n = 0;
     for (; n < e->n_meta; n++) {
         google__rpc__error_info__metadata_entry__init(&entries[n]);
-        entries[n].key = (char *)(uintptr_t)e->meta[n].key;
-        entries[n].value = (char *)(uintptr_t)e->meta[n].value;
+        entries[n].key = (char *)e->meta[n].key;
+        entries[n].value = (char *)e->meta[n].value;
         list[n] = &entries[n];
     }
     if (cursor != NULL && strlen(cursor) <= CURSOR_BYTES) {
         google__rpc__error_info__metadata_entry__init(&entries[n]);
-        entries[n].key = (char *)(uintptr_t) "cursor";
-        entries[n].value = (char *)(uintptr_t)cursor;
+        entries[n].key = (char *)"cursor";
+        entries[n].value = (char *)cursor;
         list[n] = &entries[n];
         n++;
     }
-    info.reason = (char *)(uintptr_t)reason_of(e);
-    info.domain = (char *)(uintptr_t)DOMAIN;
+    info.reason = (char *)reason_of(e);
+    info.domain = (char *)DOMAIN;
     info.metadata = list;
     info.n_metadata = n;
     add_detail(b, "type.googleapis.com/google.rpc.ErrorInfo", &info.base);
@@ -110,8 +110,8 @@ static void add_bad_request(struct builder *b, const struct err *e)
         Google__Rpc__BadRequest__FieldViolation v = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
         Google__Rpc__BadRequest__FieldViolation *list[] = {&v};
         Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
-        v.field = (char *)(uintptr_t)e->meta[i].value;
-        v.description = (char *)(uintptr_t)e->message;
+        v.field = (char *)e->meta[i].value;
+        v.description = (char *)e->message;
         bad.n_field_violations = 1;
         bad.field_violations = list;
         add_detail(b, "type.googleapis.com/google.rpc.BadRequest", &bad.base);
@@ -139,9 +139,9 @@ static void add_precondition(struct builder *b, const struct err *e)
         GOOGLE__RPC__PRECONDITION_FAILURE__VIOLATION__INIT;
     Google__Rpc__PreconditionFailure__Violation *list[] = {&v};
     Google__Rpc__PreconditionFailure failure = GOOGLE__RPC__PRECONDITION_FAILURE__INIT;
-    v.type = (char *)(uintptr_t)reason_of(e);
-    v.subject = (char *)(uintptr_t)(e->n_meta > 0 ? e->meta[0].value : "");
-    v.description = (char *)(uintptr_t)e->message;
+    v.type = (char *)reason_of(e);
+    v.subject = (char *)(e->n_meta > 0 ? e->meta[0].value : "");
+    v.description = (char *)e->message;
     failure.n_violations = 1;
     failure.violations = list;
     add_detail(b, "type.googleapis.com/google.rpc.PreconditionFailure", &failure.base);
@@ -161,7 +161,7 @@ void status_init(struct status *s, const struct err *e, const char *cursor)
     add_retry_info(&b, e);
     add_precondition(&b, e);
     message.code = (int32_t)status_code(e->code);
-    message.message = (char *)(uintptr_t)e->message;
+    message.message = (char *)e->message;
     message.details = b.list;
     message.n_details = b.n;
     s->code = status_code(e->code);

@@ -45,17 +45,15 @@ struct client *client_open(const char *address)
     /* A subchannel of its own: clients of one address would share a connection otherwise. */
     grpc_arg args[] = {
         {.type = GRPC_ARG_INTEGER,
-         .key = (char *)(uintptr_t)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
+         .key = (char *)GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
          .value.integer = 1},
         {.type = GRPC_ARG_INTEGER,
-         .key = (char *)(uintptr_t)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+         .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
          .value.integer = -1},
         {.type = GRPC_ARG_INTEGER,
-         .key = (char *)(uintptr_t)GRPC_ARG_MAX_METADATA_SIZE,
+         .key = (char *)GRPC_ARG_MAX_METADATA_SIZE,
          .value.integer = 65536},
-        {.type = GRPC_ARG_INTEGER,
-         .key = (char *)(uintptr_t)GRPC_ARG_ENABLE_RETRIES,
-         .value.integer = 0},
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
     };
     grpc_channel_args list = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
     grpc_channel_credentials *plain = grpc_insecure_credentials_create();
@@ -232,6 +230,6 @@ void client_call_message(struct client *c, const char *path, const ProtobufCMess
 void client_schedule(struct client *c, const char *scaling_group, struct reply *ret)
 {
     Berth__V1__ScheduleScalingGroupRequest q = BERTH__V1__SCHEDULE_SCALING_GROUP_REQUEST__INIT;
-    q.scaling_group = (char *)(uintptr_t)scaling_group;
+    q.scaling_group = (char *)scaling_group;
     client_call_message(c, SCHEDULE_PATH, &q.base, ret);
 }

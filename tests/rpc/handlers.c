@@ -221,10 +221,10 @@ enum stream_push push_cursor(struct stream *s, const char *cursor)
     Berth__V1__WatchEventsResponse body = BERTH__V1__WATCH_EVENTS_RESPONSE__INIT;
     Berth__V1__WatchEventsResponse tail = BERTH__V1__WATCH_EVENTS_RESPONSE__INIT;
     uint8_t bytes[512];
-    event.reason = (char *)(uintptr_t) "body";
+    event.reason = (char *)"body";
     body.events = events;
     body.n_events = 1;
-    tail.cursor = (char *)(uintptr_t)cursor;
+    tail.cursor = (char *)cursor;
     CLEANUP(packet_unrefp) struct packet *p = packet_pack(&body.base);
     size_t n = berth__v1__watch_events_response__pack(&tail, bytes);
     return stream_push(

@@ -9,7 +9,7 @@
 
 static int make(const char *const *env, const char *flag, struct config **ret, struct err *e)
 {
-    char *argv[] = {(char *)(uintptr_t)flag, NULL};
+    char *argv[] = {(char *)flag, NULL};
     *e = (struct err){.code = ERR_NONE};
     return config_create((char *const *)(void *)(uintptr_t)env, flag != NULL ? 1 : 0, argv, ret, e);
 }

@@ -39,14 +39,14 @@ static int read_status(const uint8_t *bytes, size_t n)
 static void check(const char *service, struct reply *ret)
 {
     Grpc__Health__V1__HealthCheckRequest q = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-    q.service = (char *)(uintptr_t)service;
+    q.service = (char *)service;
     client_call_message(client, CHECK_PATH, &q.base, ret);
 }
 
 static struct call_handle *watch(const char *service)
 {
     Grpc__Health__V1__HealthCheckRequest q = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-    q.service = (char *)(uintptr_t)service;
+    q.service = (char *)service;
     struct call_handle *k = call_begin(client, HEALTH_PATH, 0);
     call_send_message(k, &q.base);
     call_close_send(k);

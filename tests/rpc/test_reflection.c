@@ -57,9 +57,9 @@ static void free_answer(answer *a)
 static answer *ask_text(int what, const char *text)
 {
     question q = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
-    q.host = (char *)(uintptr_t) "h";
+    q.host = (char *)"h";
     q.message_request_case = what;
-    q.file_by_filename = (char *)(uintptr_t)text; /* all text members share their place */
+    q.file_by_filename = (char *)text; /* all text members share their place */
     answer *a = ask(&q);
     ck_assert_str_eq(a->valid_host, "h");
     ck_assert_msg(a->original_request != NULL, "the question is not repeated");

@@ -36,7 +36,7 @@ static void teardown(void)
 static struct call_handle *watch(const char *group)
 {
     Berth__V1__WatchEventsRequest q = BERTH__V1__WATCH_EVENTS_REQUEST__INIT;
-    char *groups[] = {(char *)(uintptr_t)group};
+    char *groups[] = {(char *)group};
     q.scaling_groups = groups;
     q.n_scaling_groups = group != NULL ? 1 : 0;
     struct call_handle *k = call_begin(client, WATCH_PATH, 0);
