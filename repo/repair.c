@@ -157,3 +157,34 @@ int repair_run(struct pg *c, const struct repair_input *in, struct arena *a,
     }
     return 0;
 }
+
+struct group_list {
+    struct arena *a;
+    const char **names;
+    uint32_t n;
+};
+
+static int list_body(struct txn *t, void *ctx, struct err *e)
+{
+    struct group_list *l = ctx;
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (pg_query(t, "SELECT name FROM scaling_groups ORDER BY name COLLATE \"C\"", "t", NULL, 0, &r,
+                 e) < 0)
+        return -1;
+    l->n = rows_count(r);
+    l->names = arena_new(l->a, const char *, l->n);
+    for (uint32_t i = 0; i < l->n; i++)
+        l->names[i] = arena_strdup(l->a, rows_text(r, i, 0));
+    return 0;
+}
+
+int repair_list_groups(struct pg *c, struct arena *a, const char ***ret, uint32_t *ret_n,
+                       struct err *e)
+{
+    struct group_list l = {.a = a};
+    if (txn_run(c, TXN_READ_SNAPSHOT, list_body, &l, e) < 0)
+        return -1;
+    *ret = l.names;
+    *ret_n = l.n;
+    return 0;
+}

@@ -68,4 +68,8 @@ const char *repair_action_name(enum repair_action a);
 int repair_run(struct pg *c, const struct repair_input *in, struct arena *a,
                struct repair_result *ret, struct err *e) MUST_CHECK;
 
+/* The names of all scaling groups, in byte order. */
+int repair_list_groups(struct pg *c, struct arena *a, const char ***ret, uint32_t *ret_n,
+                       struct err *e) MUST_CHECK;
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "scheduler/err.h"
 
+struct caretaker;     /* caretaker.h */
 struct config;        /* config.h */
 struct executors;     /* executor.h */
 struct health;        /* health.h */
@@ -26,6 +27,7 @@ struct app {
     struct executors *executors;
     struct hub *hub;              /* service_start() makes it */
     struct round_service *rounds; /* service_start() makes it */
+    struct caretaker *caretaker;  /* service_start() makes it */
     struct server *server;
 };
 

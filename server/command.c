@@ -11,7 +11,7 @@
 #include "server/config.h"
 #include "server/dso.h"
 
-static int fail(const struct err *e, int code)
+int command_fail(const struct err *e, int code)
 {
     fprintf(stderr, "berthd: %s%s%s\n", e->message, e->detail[0] != '\0' ? ": " : "", e->detail);
     return code;
@@ -24,17 +24,37 @@ static void print_line(void *ctx, const char *line)
     fflush(stdout);
 }
 
-/* Takes a flag without value out of argv; true: it was there. */
-static bool take_flag(int *argc, char **argv, const char *flag)
+static void drop(int *argc, char **argv, int at, int n)
+{
+    memmove(&argv[at], &argv[at + n], (size_t)(*argc - at - n) * sizeof(argv[0]));
+    *argc -= n;
+}
+
+bool command_take_flag(int *argc, char **argv, const char *flag)
 {
     for (int i = 0; i < *argc; i++) {
         if (strcmp(argv[i], flag) != 0)
             continue;
-        memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof(argv[0]));
-        (*argc)--;
+        drop(argc, argv, i, 1);
         return true;
     }
     return false;
+}
+
+int command_take_value(int *argc, char **argv, const char *flag, const char **ret, struct err *e)
+{
+    const size_t n = strlen(flag);
+    for (int i = 0; i < *argc; i++) {
+        if (strncmp(argv[i], flag, n) != 0 || (argv[i][n] != '=' && argv[i][n] != '\0'))
+            continue;
+        const bool apart = argv[i][n] == '\0';
+        if (apart && i + 1 >= *argc)
+            return err_set(e, ERR_INVALID, "BAD_FLAG", "%s needs a value", flag);
+        *ret = apart ? argv[i + 1] : argv[i] + n + 1;
+        drop(argc, argv, i, apart ? 2 : 1);
+        return 0;
+    }
+    return 0;
 }
 
 int command_migrate(int argc, char **argv)
@@ -43,16 +63,16 @@ int command_migrate(int argc, char **argv)
     CLEANUP(config_destroyp) struct config *g = NULL;
     CLEANUP(pg_closep) struct pg *pg = NULL;
     struct migrate_options o = {.report = print_line};
-    o.adopt = take_flag(&argc, argv, "--adopt");
-    o.with_indexes = take_flag(&argc, argv, "--with-indexes");
+    o.adopt = command_take_flag(&argc, argv, "--adopt");
+    o.with_indexes = command_take_flag(&argc, argv, "--with-indexes");
     if (o.with_indexes && !o.adopt) {
         err_set(&e, ERR_INVALID, "BAD_FLAG", "--with-indexes goes with --adopt");
-        return fail(&e, EXIT_USAGE);
+        return command_fail(&e, EXIT_USAGE);
     }
     if (config_create(environ, argc, argv, &g, &e) < 0)
-        return fail(&e, EXIT_USAGE);
+        return command_fail(&e, EXIT_USAGE);
     if (pg_open(g->database, &pg, &e) < 0 || migrate_run(pg, &o, &e) < 0)
-        return fail(&e, EXIT_FAILED);
+        return command_fail(&e, EXIT_FAILED);
     return EXIT_OK;
 }
 
@@ -67,10 +87,10 @@ int command_list_plugins(int argc, char **argv)
     CLEANUP(config_destroyp) struct config *g = NULL;
     CLEANUP(registry_destroyp) struct registry *r = registry_create();
     if (config_create(environ, argc, argv, &g, &e) < 0)
-        return fail(&e, EXIT_USAGE);
+        return command_fail(&e, EXIT_USAGE);
     for (uint32_t i = 0; i < g->plugins.n; i++) {
         if (dso_load(r, g->plugins.items[i], &e) < 0)
-            return fail(&e, EXIT_FAILED);
+            return command_fail(&e, EXIT_FAILED);
     }
     for (uint32_t i = 0; i < registry_count(r); i++) {
         const char *origin = NULL;
@@ -86,7 +106,7 @@ int command_print_config(int argc, char **argv)
     struct err e = {.code = ERR_NONE};
     CLEANUP(config_destroyp) struct config *g = NULL;
     if (config_create(environ, argc, argv, &g, &e) < 0)
-        return fail(&e, EXIT_USAGE);
+        return command_fail(&e, EXIT_USAGE);
     config_print(g, stdout);
     return EXIT_OK;
 }

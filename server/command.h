@@ -3,11 +3,24 @@
 #ifndef BERTH_SERVER_COMMAND_H
 #define BERTH_SERVER_COMMAND_H
 
+#include <stdbool.h>
+
+#include "scheduler/err.h"
+
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_serve(int argc, char **argv);
 int command_migrate(int argc, char **argv);
+int command_repair(int argc, char **argv);
 int command_list_plugins(int argc, char **argv);
 int command_print_config(int argc, char **argv);
+
+/* Says what went wrong on stderr; returns the code. */
+int command_fail(const struct err *e, int code);
+/* Takes a flag without value out of argv; true: it was there. */
+bool command_take_flag(int *argc, char **argv, const char *flag);
+/* Takes "--flag value" or "--flag=value" out of argv; *ret stays as it is when it is not there. */
+int command_take_value(int *argc, char **argv, const char *flag, const char **ret,
+                       struct err *e) MUST_CHECK;
 
 #endif

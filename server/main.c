@@ -7,16 +7,22 @@
 
 static void print_help(FILE *out)
 {
-    fprintf(out,
-            "Usage: berthd [serve] [--setting value ...]\n"
-            "       berthd migrate [--adopt] [--with-indexes] [--setting value ...]\n"
-            "       berthd --list-plugins | --print-config | --help | --version\n\n"
-            "serve        answer RPCs until SIGTERM; then drain and end\n"
-            "migrate      bring the database to the schema this program needs\n"
-            "  --adopt         the tables of the cluster manager exist: check them, and create\n"
-            "                  only what Berth adds\n"
-            "  --with-indexes  with --adopt: also create indexes that speed up rounds\n\n"
-            "Settings, also from the environment as BERTH_<NAME>:\n");
+    fprintf(
+        out,
+        "Usage: berthd [serve] [--setting value ...]\n"
+        "       berthd migrate [--adopt] [--with-indexes] [--setting value ...]\n"
+        "       berthd repair [--group name] [--dry-run] [--setting value ...]\n"
+        "       berthd --list-plugins | --print-config | --help | --version\n\n"
+        "serve        answer RPCs until SIGTERM; then drain and end\n"
+        "migrate      bring the database to the schema this program needs\n"
+        "  --adopt         the tables of the cluster manager exist: check them, and create\n"
+        "                  only what Berth adds\n"
+        "  --with-indexes  with --adopt: also create indexes that speed up rounds\n"
+        "repair       find and mend what a writer that died half way has left; exit code 0 when\n"
+        "             nothing is left to mend, else 1\n"
+        "  --group         this scaling group only\n"
+        "  --dry-run       change nothing\n\n"
+        "Settings, also from the environment as BERTH_<NAME>:\n");
     config_help(out);
 }
 
@@ -42,6 +48,7 @@ static const struct {
 } commands[] = {
     {"serve", command_serve},
     {"migrate", command_migrate},
+    {"repair", command_repair},
     {"--list-plugins", command_list_plugins},
     {"--print-config", command_print_config},
     {"--help", command_help},

@@ -1,5 +1,6 @@
-/* service.c - what the handlers share: the hub of subscribers and the round service. */
+/* service.c - what the handlers share: the hub of subscribers, the round service, the caretaker. */
 #include "server/app.h"
+#include "server/caretaker.h"
 #include "server/config.h"
 #include "server/hub.h"
 #include "server/round_service.h"
@@ -15,18 +16,24 @@ int service_start(struct app *app, struct err *e)
     };
     if (hub_create(&hub, &app->hub, e) < 0)
         return -1;
-    return round_service_create(c, app->registry, app->hub, &app->rounds, e);
+    if (round_service_create(c, app->registry, app->hub, &app->rounds, e) < 0)
+        return -1;
+    return caretaker_create(c, app->hub, &app->caretaker, e);
 }
 
 void service_drain(struct app *app)
 {
-    (void)app; /* rounds come from calls only, and the server refuses those from now on */
+    /* rounds come from calls only, and the server refuses those from now on */
+    caretaker_destroy(app->caretaker);
+    app->caretaker = NULL;
 }
 
 void service_finish(struct app *app)
 {
+    caretaker_destroy(app->caretaker);
     round_service_destroy(app->rounds);
     hub_destroy(app->hub);
+    app->caretaker = NULL;
     app->rounds = NULL;
     app->hub = NULL;
 }

@@ -53,7 +53,8 @@ class Replica:
         campaign = self.campaign
         self.server = Server(campaign.build, f"{self.conninfo} dbname={campaign.database}", campaign.services.redis,
                              campaign.folder, "--replica", self.name, "--lease-ttl", "1s", "--redis-timeout", "300ms",
-                             "--commit-chunk", "20", "--grace-period", "5s")
+                             "--commit-chunk", "20", "--grace-period", "5s",
+                             "--repair-at-start", "false")  # what a crash leaves must be seen, not mended
 
     @property
     def client(self):

@@ -82,7 +82,8 @@ class Stage:
             os.environ["BERTH_FAULT"] = fault
         made = Server(self.build, self.conninfo, self.services.redis, self.folder, "--replica",
                       f"replica{len(self.servers)}", "--lease-ttl", f"{int(LEASE_SECONDS * 1000)}ms",
-                      "--commit-chunk", "10", "--grace-period", "2s", *flags)
+                      "--commit-chunk", "10", "--grace-period", "2s",
+                      "--repair-at-start", "false", *flags)  # what a crash leaves must be seen, not mended
         os.environ.pop("BERTH_FAULT", None)
         self.servers.append(made)
         return made

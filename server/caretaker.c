@@ -1,0 +1,170 @@
+/* caretaker.c - one thread that looks around every probe interval and puts right what it finds. */
+#include "server/caretaker.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "repo/migrate.h"
+#include "repo/redis.h"
+#include "repo/repair.h"
+#include "server/clock.h"
+#include "server/config.h"
+#include "server/hub.h"
+#include "server/log.h"
+#include "server/round_service.h"
+
+enum {
+    REPAIR_PASSES = 3,     /* while damage is found that is too young to be touched */
+    REPAIR_AGAIN_S = 10,   /* between them: repo/repair.h */
+    REPAIR_MS = 600 * 1000 /* one pass over one group, at most */
+};
+
+struct caretaker {
+    const struct config *config;
+    struct hub *hub;
+    struct pg *pg; /* the thread's, as is redis */
+    struct redis *redis;
+    unsigned passes;     /* repairs still to be made */
+    int64_t repair_ns;   /* the next one: CLOCK_MONOTONIC */
+    atomic_bool is_over; /* ends */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    bool started;
+};
+
+/* Begins a piece of work with the database; false: it is over, and pg_cancel() may have come
+ * before. */
+static bool begin(struct caretaker *c, int64_t ms)
+{
+    pg_deadline(c->pg, clock_ns() + ms * NS_PER_MS);
+    return !atomic_load(&c->is_over);
+}
+
+/* --- repair --- */
+
+struct said_of { /* what the lines about findings say besides */
+    const char *group;
+};
+
+static void log_finding(void *ctx, const struct repair_finding *f)
+{
+    const struct said_of *of = ctx;
+    static struct log_limit limit = LOG_LIMIT(50);
+    uint64_t left_out = 0;
+    if (log_allowed(&limit, LOG_WARN, &left_out))
+        log_warn("a repair", LOG_STR("group", of->group),
+                 LOG_STR("kind", repair_kind_name(f->kind)),
+                 LOG_STR("action", repair_action_name(f->action)), LOG_STR("fact", f->fact),
+                 LOG_STR("deed", f->deed), LOG_NUM("left_out", left_out));
+}
+
+/* What was mended before a failure is published like the rest. */
+static int repair_group(struct caretaker *c, const char *name, uint32_t *young, struct err *e)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    struct said_of of = {.group = name};
+    const struct repair_input in = {.scaling_group = name, .report = log_finding, .ctx = &of};
+    struct repair_result r;
+    const int64_t start_ns = clock_ns();
+    if (!begin(c, REPAIR_MS))
+        return -1;
+    const int rc = repair_run(c->pg, &in, a, &r, e);
+    hub_publish(c->hub, r.events, r.n_events);
+    round_service_mirror(c->redis, r.owners, r.n_owners);
+    if (rc == 0)
+        log_info("a scaling group was looked through for damage", LOG_STR("group", name),
+                 LOG_NUM("found", r.found), LOG_NUM("mended", r.mended),
+                 LOG_NUM("us", (clock_ns() - start_ns) / 1000));
+    *young += r.young;
+    return rc;
+}
+
+static int repair_all(struct caretaker *c, uint32_t *young, struct err *e)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const char **names = NULL;
+    uint32_t n = 0;
+    if (!begin(c, REPAIR_MS) || migrate_check(c->pg, e) < 0 ||
+        repair_list_groups(c->pg, a, &names, &n, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < n; i++)
+        if (repair_group(c, names[i], young, e) < 0 && e->code != ERR_NOT_FOUND)
+            return -1; /* not found: deleted meanwhile */
+    return 0;
+}
+
+static void repair(struct caretaker *c)
+{
+    struct err e = {.code = ERR_NONE};
+    uint32_t young = 0;
+    if (c->passes == 0 || clock_ns() < c->repair_ns)
+        return;
+    if (repair_all(c, &young, &e) == 0) {
+        c->passes = young > 0 ? c->passes - 1 : 0;
+        c->repair_ns = clock_ns() + REPAIR_AGAIN_S * NS_PER_S;
+    } else if (!atomic_load(&c->is_over)) {
+        log_err(LOG_DEBUG, "the repair at start waits for the database", &e, NULL, 0);
+    }
+}
+
+/* --- the thread --- */
+
+static void *look_around(void *arg)
+{
+    struct caretaker *c = arg;
+    while (!atomic_load(&c->is_over)) {
+        repair(c);
+        const int64_t next = clock_ns() + c->config->probe_interval * NS_PER_MS;
+        pthread_mutex_lock(&c->lock);
+        while (!atomic_load(&c->is_over) && clock_ns() < next)
+            clock_cond_wait(&c->wake, &c->lock, next);
+        pthread_mutex_unlock(&c->lock);
+    }
+    return NULL;
+}
+
+int caretaker_create(const struct config *g, struct hub *hub, struct caretaker **ret, struct err *e)
+{
+    struct caretaker *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+    c->config = g;
+    c->hub = hub;
+    c->passes = g->repair_at_start ? REPAIR_PASSES : 0;
+    pthread_mutex_init(&c->lock, NULL);
+    clock_cond_init(&c->wake);
+    if (pg_create(g->database, &c->pg, e) < 0 ||
+        redis_create(g->redis, (int)g->redis_timeout, &c->redis, e) < 0)
+        goto fail;
+    if (pthread_create(&c->thread, NULL, look_around, c) != 0) {
+        err_set(e, ERR_EXHAUSTED, "NO_THREAD", "cannot start the caretaker's thread");
+        goto fail;
+    }
+    c->started = true;
+    *ret = c;
+    return 0;
+fail:
+    caretaker_destroy(c);
+    return -1;
+}
+
+void caretaker_destroy(struct caretaker *c)
+{
+    if (c == NULL)
+        return;
+    pthread_mutex_lock(&c->lock);
+    atomic_store(&c->is_over, true);
+    pthread_cond_signal(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    if (c->started) {
+        pg_cancel(c->pg);
+        pthread_join(c->thread, NULL);
+    }
+    pg_close(c->pg);
+    redis_destroy(c->redis);
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
