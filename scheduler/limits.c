@@ -41,10 +41,8 @@ enum check_result quota_check(const struct check *c, enum owner_kind kind, enum 
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n_asked; i++) {
         uint32_t slot = c->asked[i];
-        if (limit[slot] == AMOUNT_INF)
-            continue;
         int64_t used = round_owner_usage(c->round, owner, slot);
-        if (amount_add(used, c->request[slot]) <= limit[slot])
+        if (amount_add(used, c->request[slot]) <= limit[slot]) /* an infinite one always */
             continue;
         if (over == NULL)
             over = arena_new(causes->arena, struct shortage, c->n_asked);

@@ -331,7 +331,7 @@ const struct snapshot *scene_snapshot(const char *text, struct arena *a)
     char *save = NULL, *copy = arena_strdup(a, text);
     for (char *t = strtok_r(copy, ";\n", &save); t != NULL; t = strtok_r(NULL, ";\n", &save)) {
         struct line l = split_words(t);
-        if (l.n == 0 || read_head(&x, &l))
+        if (l.n == 0 || l.words[0][0] == '#' || read_head(&x, &l))
             continue;
         lines = arena_grow(a, lines, &cap, n + 1, sizeof(*lines));
         lines[n++] = l;
@@ -395,7 +395,7 @@ void scene_expect_messages(const char *what, const char *scene, const struct pol
 
 /* --- plans --- */
 
-static uint32_t number_from(const struct uuid *u)
+uint32_t scene_number(const struct uuid *u)
 {
     return (uint32_t)u->b[12] << 24 | (uint32_t)u->b[13] << 16 | (uint32_t)u->b[14] << 8 | u->b[15];
 }
@@ -417,7 +417,7 @@ char *scene_causes_text(const struct snapshot *s, const struct cause *causes, ui
         struct uuid id;
         text_addf(&t, " %s@%s(", cause_kind_name(c->kind), c->plugin);
         if (uuid_parse(c->subject, &id))
-            text_addf(&t, "#%u", number_from(&id));
+            text_addf(&t, "#%u", scene_number(&id));
         else
             text_addf(&t, "%s", c->subject);
         for (uint32_t k = 0; k < c->n_slots; k++) {
@@ -438,7 +438,7 @@ char *scene_plan_text(const struct snapshot *s, const struct plan *p, struct are
     struct text t = {.arena = a};
     for (uint32_t i = 0; i < p->n_decisions; i++) {
         const struct decision *d = &p->decisions[i];
-        text_addf(&t, "%s%u %s", i > 0 ? "\n" : "", number_from(&s->sessions[d->session].id),
+        text_addf(&t, "%s%u %s", i > 0 ? "\n" : "", scene_number(&s->sessions[d->session].id),
                   outcome_name(d->outcome));
         for (uint32_t k = 0; k < d->n_placements; k++)
             text_addf(&t, "%s%s", k > 0 ? "," : " ",
@@ -453,7 +453,7 @@ char *scene_messages(const struct snapshot *s, const struct plan *p, uint32_t n,
     struct text t = {.arena = a};
     for (uint32_t i = 0; i < p->n_decisions; i++)
         for (uint32_t k = 0; k < p->decisions[i].n_causes; k++)
-            if (number_from(&s->sessions[p->decisions[i].session].id) == n)
+            if (scene_number(&s->sessions[p->decisions[i].session].id) == n)
                 text_addf(&t, "%s%s", t.len > 0 ? "\n" : "", p->decisions[i].causes[k].message);
     return text_end(&t);
 }

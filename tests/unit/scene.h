@@ -23,7 +23,8 @@
 
 /* Exits with a sentence when the text is not a scene. */
 const struct snapshot *scene_snapshot(const char *text, struct arena *a);
-struct uuid scene_uuid(uint32_t n); /* of session N */
+struct uuid scene_uuid(uint32_t n);          /* of session N */
+uint32_t scene_number(const struct uuid *u); /* N again */
 
 /* policy_resolve() with the built-ins; the test fails when it does. */
 struct policy *scene_policy(const struct snapshot *s, const struct policy_config *c,

@@ -49,7 +49,7 @@ static const struct scene_case pending_cases[] = {
     {"of equal age in another group the greater id does not",
      ROOM "key k max_pending=1; other 6 key=k at=5; session 5 at=5 cpu=1", "5 SCHEDULED a"},
     {"sessions of other groups rank among each other in any order of rows",
-     ROOM "key k max_pending=2; other 9 key=k at=3; other 8 key=k at=1; other 7 key=k at=1; "
+     ROOM "key k max_pending=2; other 7 key=k at=3; other 8 key=k at=1; other 9 key=k at=1; "
           "session 2 at=2 cpu=1; session 4 at=4 cpu=1",
      "2 BLOCKED PENDING_COUNT@pending_session_count_limit(k)\n"
      "4 BLOCKED PENDING_COUNT@pending_session_count_limit(k)"},
