@@ -20,9 +20,15 @@ struct owner_key {
 int owner_bump(struct txn *t, const struct owner_key *v, uint32_t n, struct arena *a, int64_t *ret,
                struct err *e) MUST_CHECK;
 
-/* Usage of one owner of the snapshot, all groups. false in *ret_ok: some row cannot be counted. */
-int owner_usage_now(struct txn *t, const struct snapshot *s, uint32_t owner, int64_t *ret_row,
-                    bool *ret_ok, struct err *e) MUST_CHECK;
+struct owner_now { /* of an owner of the snapshot */
+    uint32_t owner;
+    int64_t *usage;              /* n_slots amounts, all groups */
+    const char *slot_unreadable; /* a row of that slot cannot be counted, or NULL */
+};
+
+/* Fills usage (zeroed by the caller) and slot_unreadable: one statement a kind of owner. */
+int owner_usage_now(struct txn *t, const struct snapshot *s, struct owner_now *v, uint32_t n,
+                    struct arena *a, struct err *e) MUST_CHECK;
 
 /* Sessions of each access key in occupying statuses; fills sessions and sftp_sessions of v. */
 int owner_count_live(struct txn *t, struct owner_count *v, uint32_t n, struct arena *a,

@@ -31,10 +31,11 @@ int owner_bump(struct txn *t, const struct owner_key *v, uint32_t n, struct aren
 
 #define SQL_AMOUNT "coalesce(r.used, r.requested)"
 #define SQL_USAGE_NOW(column, type)                                                                \
-    "SELECT r.slot_name, sum(" SQL_AMOUNT "), bool_and(" SQL_AMOUNT " >= 0 AND " SQL_AMOUNT        \
-    " <> 'NaN') FROM kernels k JOIN resource_allocations r ON r.kernel_id = k.id "                 \
-    "WHERE " column " = $1::" type " AND k.status IN (" SQL_KERNEL_HOLDING ") "                    \
-    "AND k.session_type IS DISTINCT FROM 'SYSTEM' AND r.free_at IS NULL GROUP BY r.slot_name"
+    "SELECT u.ord, r.slot_name, sum(" SQL_AMOUNT "), bool_and(" SQL_AMOUNT " >= 0 AND " SQL_AMOUNT \
+    " <> 'NaN') FROM unnest($1::" type "[]) WITH ORDINALITY AS u(key, ord) "                       \
+    "JOIN kernels k ON " column " = u.key JOIN resource_allocations r ON r.kernel_id = k.id "      \
+    "WHERE k.status IN (" SQL_KERNEL_HOLDING ") "                                                  \
+    "AND k.session_type IS DISTINCT FROM 'SYSTEM' AND r.free_at IS NULL GROUP BY 1, 2"
 
 static const char *const sql_usage_now[N_OWNER_KINDS] = {
     [OWNER_KEYPAIR] = SQL_USAGE_NOW("k.access_key", "text"),
@@ -43,26 +44,49 @@ static const char *const sql_usage_now[N_OWNER_KINDS] = {
     [OWNER_DOMAIN] = SQL_USAGE_NOW("k.domain_name", "text"),
 };
 
-int owner_usage_now(struct txn *t, const struct snapshot *s, uint32_t owner, int64_t *ret_row,
-                    bool *ret_ok, struct err *e)
+/* The keys of the owners of one kind; *of_key: which of v each is. Keys of users and projects that
+ * are no UUID have no rows. */
+static struct pg_param keys_of_kind(const struct snapshot *s, enum owner_kind kind,
+                                    const struct owner_now *v, uint32_t n, struct arena *a,
+                                    uint32_t *of_key, uint32_t *ret_n)
 {
-    const struct owner *o = &s->owners[owner];
-    struct uuid id = {{0}};
-    bool is_uuid = o->kind == OWNER_USER || o->kind == OWNER_PROJECT;
-    if (is_uuid && !uuid_parse(o->key, &id))
-        return 0;
-    const struct pg_param p[] = {is_uuid ? param_uuid(&id) : param_text(o->key)};
-    CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(t, sql_usage_now[o->kind], "tnb", p, ARRAY_SIZE(p), &r, e) < 0)
-        return -1;
-    *ret_ok = true;
-    for (uint32_t i = 0; i < rows_count(r); i++) {
-        uint32_t slot = snapshot_find_slot(s, rows_text(r, i, 0));
-        if (slot == NONE)
+    const char **texts = arena_new(a, const char *, n);
+    struct uuid *ids = arena_new(a, struct uuid, n);
+    bool is_uuid = kind == OWNER_USER || kind == OWNER_PROJECT;
+    uint32_t n_keys = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct owner *o = &s->owners[v[i].owner];
+        if (o->kind != kind || (is_uuid && !uuid_parse(o->key, &ids[n_keys])))
             continue;
-        enum amount_error why = rows_amount(r, i, 1, s->slots[slot].type, &ret_row[slot]);
-        if (why != AMOUNT_OK || !rows_bool(r, i, 2))
-            *ret_ok = false;
+        texts[n_keys] = o->key;
+        of_key[n_keys++] = i;
+    }
+    *ret_n = n_keys;
+    return is_uuid ? param_array_uuid(a, ids, n_keys) : param_array_text(a, texts, n_keys);
+}
+
+int owner_usage_now(struct txn *t, const struct snapshot *s, struct owner_now *v, uint32_t n,
+                    struct arena *a, struct err *e)
+{
+    uint32_t *of_key = arena_new(a, uint32_t, n);
+    for (int kind = 0; kind < N_OWNER_KINDS; kind++) {
+        uint32_t n_keys = 0;
+        const struct pg_param p[] = {
+            keys_of_kind(s, (enum owner_kind)kind, v, n, a, of_key, &n_keys)};
+        CLEANUP(rows_freep) struct pg_rows *r = NULL;
+        if (n_keys == 0)
+            continue;
+        if (pg_query(t, sql_usage_now[kind], "itnb", p, ARRAY_SIZE(p), &r, e) < 0)
+            return -1;
+        for (uint32_t i = 0; i < rows_count(r); i++) {
+            struct owner_now *o = &v[of_key[rows_int(r, i, 0) - 1]];
+            uint32_t slot = snapshot_find_slot(s, rows_text(r, i, 1));
+            if (slot == NONE)
+                continue;
+            enum amount_error why = rows_amount(r, i, 2, s->slots[slot].type, &o->usage[slot]);
+            if (why != AMOUNT_OK || !rows_bool(r, i, 3))
+                o->slot_unreadable = s->slots[slot].name;
+        }
     }
     return 0;
 }

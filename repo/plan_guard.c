@@ -118,7 +118,7 @@ static int guard_agents(struct plan_chunk *c, struct err *e)
 
 struct recheck { /* of one owner that moved */
     int64_t *usage;
-    bool counted; /* its usage could be read */
+    const char *unreadable; /* a slot whose usage cannot be counted, or NULL */
     int64_t sessions, sftp_sessions;
 };
 
@@ -166,21 +166,38 @@ static bool owner_has_limit(const struct snapshot *s, uint32_t owner)
     return false;
 }
 
-static int read_owner(struct plan_chunk *c, uint32_t owner, struct recheck *ret, struct err *e)
+/* What the bumped owners that moved use and run now, by owner; NULL in *ret: none moved. */
+static int read_moved(struct plan_chunk *c, struct recheck **ret, struct err *e)
 {
-    const struct owner *o = &c->s->owners[owner];
-    *ret = (struct recheck){.usage = arena_new(c->run, int64_t, (size_t)c->s->n_slots + 1),
-                            .counted = true};
-    if (owner_has_limit(c->s, owner) &&
-        owner_usage_now(c->t, c->s, owner, ret->usage, &ret->counted, e) < 0)
+    struct owner_now *usage = arena_new(c->run, struct owner_now, c->n_bumped);
+    struct owner_count *live = arena_new(c->run, struct owner_count, c->n_bumped);
+    uint32_t *live_of = arena_new(c->run, uint32_t, c->n_bumped), n_usage = 0, n_live = 0;
+    *ret = NULL;
+    for (uint32_t i = 0; i < c->n_bumped; i++) {
+        uint32_t owner = c->bumped[i];
+        const struct owner *o = &c->s->owners[owner];
+        if (!c->watch[owner].moved)
+            continue;
+        if (*ret == NULL)
+            *ret = arena_new(c->run, struct recheck, c->s->n_owners);
+        int64_t *row = arena_new(c->run, int64_t, (size_t)c->s->n_slots + 1);
+        (*ret)[owner].usage = row;
+        if (owner_has_limit(c->s, owner))
+            usage[n_usage++] = (struct owner_now){.owner = owner, .usage = row};
+        if (o->kind == OWNER_KEYPAIR) {
+            live_of[n_live] = owner;
+            live[n_live++] = (struct owner_count){.access_key = o->key};
+        }
+    }
+    if (owner_usage_now(c->t, c->s, usage, n_usage, c->run, e) < 0 ||
+        owner_count_live(c->t, live, n_live, c->run, e) < 0)
         return -1;
-    struct owner_count live = {.access_key = o->key};
-    if (o->kind != OWNER_KEYPAIR)
-        return 0;
-    if (owner_count_live(c->t, &live, 1, c->run, e) < 0)
-        return -1;
-    ret->sessions = live.sessions;
-    ret->sftp_sessions = live.sftp_sessions;
+    for (uint32_t i = 0; i < n_usage; i++)
+        (*ret)[usage[i].owner].unreadable = usage[i].slot_unreadable;
+    for (uint32_t i = 0; i < n_live; i++) {
+        (*ret)[live_of[i]].sessions = live[i].sessions;
+        (*ret)[live_of[i]].sftp_sessions = live[i].sftp_sessions;
+    }
     return 0;
 }
 
@@ -219,9 +236,9 @@ static const char *over_quota(struct plan_chunk *c, uint32_t owner, const struct
 {
     const struct owner *o = &c->s->owners[owner];
     const int64_t *limit = snapshot_row(c->s, c->s->owner_limit, owner);
-    if (!r->counted)
-        return arena_printf(c->result, "The usage of %s \"%s\" cannot be read now.",
-                            kind_names[o->kind], o->name);
+    if (r->unreadable != NULL)
+        return arena_printf(c->result, "The use of %s by %s \"%s\" cannot be read now.",
+                            r->unreadable, kind_names[o->kind], o->name);
     for (uint32_t k = 0; k < c->s->n_slots; k++) {
         if (request[k] <= 0 || limit[k] == AMOUNT_INF ||
             amount_add(r->usage[k], request[k]) <= limit[k])
@@ -269,15 +286,9 @@ static int guard_owners(struct plan_chunk *c, struct err *e)
         return 0;
     if (bump_owners(c, e) < 0)
         return -1;
-    struct recheck *of_owner = NULL;
-    for (uint32_t i = 0; i < c->n_bumped; i++) {
-        if (!c->watch[c->bumped[i]].moved)
-            continue;
-        if (of_owner == NULL)
-            of_owner = arena_new(c->run, struct recheck, c->s->n_owners);
-        if (read_owner(c, c->bumped[i], &of_owner[c->bumped[i]], e) < 0)
-            return -1;
-    }
+    struct recheck *of_owner;
+    if (read_moved(c, &of_owner, e) < 0)
+        return -1;
     for (uint32_t i = 0; of_owner != NULL && i < c->n; i++)
         if (item_places(&c->items[i]))
             recheck_item(c, &c->items[i], of_owner);
