@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "repo/counter.h"
 #include "repo/migrate.h"
 #include "repo/redis.h"
 #include "repo/repair.h"
@@ -15,9 +16,10 @@
 #include "server/round_service.h"
 
 enum {
-    REPAIR_PASSES = 3,     /* while damage is found that is too young to be touched */
-    REPAIR_AGAIN_S = 10,   /* between them: repo/repair.h */
-    REPAIR_MS = 600 * 1000 /* one pass over one group, at most */
+    REPAIR_PASSES = 3,      /* while damage is found that is too young to be touched */
+    REPAIR_AGAIN_S = 10,    /* between them: repo/repair.h */
+    REPAIR_MS = 600 * 1000, /* one pass over one group, at most */
+    MIRROR_MS = 60 * 1000   /* counting all sessions, at most */
 };
 
 struct caretaker {
@@ -27,6 +29,7 @@ struct caretaker {
     struct redis *redis;
     unsigned passes;     /* repairs still to be made */
     int64_t repair_ns;   /* the next one: CLOCK_MONOTONIC */
+    int64_t mirror_ns;   /* the mirrors are made anew then, whatever the mark says */
     atomic_bool is_over; /* ends */
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -109,6 +112,27 @@ static void repair(struct caretaker *c)
     }
 }
 
+/* --- mirrors --- */
+
+static void mirror(struct caretaker *c)
+{
+    struct err e = {.code = ERR_NONE};
+    bool whole = false;
+    uint32_t n = 0;
+    if (counter_is_whole(c->redis, &whole, &e) < 0 || (whole && clock_ns() < c->mirror_ns))
+        return; /* Redis is away: the probe says so */
+    if (!begin(c, MIRROR_MS))
+        return;
+    if (migrate_check(c->pg, &e) < 0 || counter_mirror_all(c->pg, c->redis, &n, &e) < 0) {
+        log_err(LOG_DEBUG, "counters were not mirrored to Redis; the next look does", &e, NULL, 0);
+        return;
+    }
+    c->mirror_ns = clock_ns() + c->config->mirror_interval * NS_PER_MS;
+    if (!whole)
+        log_info("Redis had no mirrors; all counters were written to it",
+                 LOG_NUM("access_keys", n));
+}
+
 /* --- the thread --- */
 
 static void *look_around(void *arg)
@@ -116,6 +140,7 @@ static void *look_around(void *arg)
     struct caretaker *c = arg;
     while (!atomic_load(&c->is_over)) {
         repair(c);
+        mirror(c);
         const int64_t next = clock_ns() + c->config->probe_interval * NS_PER_MS;
         pthread_mutex_lock(&c->lock);
         while (!atomic_load(&c->is_over) && clock_ns() < next)

@@ -2,7 +2,11 @@
  *
  * One thread with connections of its own. Once after start, when the database can be used, it
  * repairs each scaling group (repo/repair.h; setting repair_at_start): findings are logged, events
- * go to the hub, counts to the mirrors. Damage too young to be touched is looked at again. */
+ * go to the hub, counts to the mirrors. Damage too young to be touched is looked at again.
+ *
+ * At each look it asks whether Redis still has the mirrors of session counts (repo/counter.h), and
+ * makes them anew when it was erased or restarted, and every mirror_interval in any case: for a
+ * single key that was evicted or overwritten. */
 #ifndef BERTH_SERVER_CARETAKER_H
 #define BERTH_SERVER_CARETAKER_H
 

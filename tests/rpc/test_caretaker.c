@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "repo/redis_command.h"
 #include "scheduler/base.h"
 #include "tests/repo/world.h"
 #include "tests/rpc/berthd.h"
@@ -119,16 +120,95 @@ START_TEST(start_does_not_repair_when_told_not_to)
 }
 END_TEST
 
+/* --- mirrors --- */
+
+static struct redis *mirrors;
+
+static const char *value_of(const char *key, char text[64])
+{
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(redis_reply_freep) struct redis_reply *reply = NULL;
+    const struct redis_arg args[] = {redis_arg_text("GET"), redis_arg_text(key)};
+    text[0] = '\0';
+    if (redis_command(mirrors, args, ARRAY_SIZE(args), &reply, &e) == 0)
+        (void)snprintf(text, 64, "%s", redis_reply_text(reply, NULL));
+    return text;
+}
+
+static void redis_do(const char *verb, const char *key, const char *value)
+{
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(redis_reply_freep) struct redis_reply *reply = NULL;
+    const struct redis_arg args[] = {redis_arg_text(verb), redis_arg_text(key),
+                                     redis_arg_text(value)};
+    assert_done(redis_command(mirrors, args, 1 + (*key != '\0') + (*value != '\0'), &reply, &e), &e,
+                verb);
+}
+
+#define COUNT_KEY "keypair.concurrency_used.AK1"
+
+static bool counts_one(void *ctx)
+{
+    char text[64];
+    (void)ctx;
+    return strcmp(value_of(COUNT_KEY, text), "1") == 0;
+}
+
+/* AK1 runs one session and may run one: what waits stays where it is, whatever Redis says. */
+static void assert_blocked(struct client *client, const char *what)
+{
+    struct reply r;
+    client_schedule(client, "g1", &r);
+    ck_assert_code(&r, GRPC_STATUS_OK, what);
+    reply_free(&r);
+    world_expect(&d,
+                 "SELECT status || ' ' || coalesce(status_info, '') FROM sessions WHERE name = 'w'",
+                 "PENDING predicate-checks-failed", what);
+}
+
+START_TEST(mirrors_come_back_and_decide_nothing)
+{
+    world_do(&d, "UPDATE keypair_resource_policies SET max_concurrent_sessions = 1;"
+                 "SELECT t.session('s', 1, 1), t.place('s', 'a1', 'RUNNING');"
+                 "SELECT t.session('w', 1, 1)");
+    mirrors = redis_open();
+    client_setup();
+    struct client *client = client_open(
+        berthd_serve((const char *[]){database, redis, OFTEN, "--mirror-interval=100ms", NULL}));
+    await_true(counts_one, NULL, "the counters after the start");
+    assert_blocked(client, "with mirrors");
+    redis_do("FLUSHALL", "", "");
+    assert_blocked(client, "just erased");
+    await_true(counts_one, NULL, "the counters after FLUSHALL");
+    redis_server_stop();
+    assert_blocked(client, "without Redis");
+    redis_server_start();
+    await_true(counts_one, NULL, "the counters after a restart");
+    redis_do("SET", COUNT_KEY, "0");
+    assert_blocked(client, "a count of 0 was planted");
+    await_true(counts_one, NULL, "the counter over a planted one");
+    redis_do("DEL", COUNT_KEY, "");
+    redis_do("RPUSH", COUNT_KEY, "x");
+    assert_blocked(client, "a list was planted");
+    await_true(counts_one, NULL, "the counter over a planted list");
+    ck_assert_int_eq(berthd_end(), 0);
+    client_close(client);
+    grpc_shutdown_blocking();
+    redis_destroy(mirrors);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("caretaker");
-    TCase *tc = tcase_create("repair");
+    TCase *tc = tcase_create("caretaker");
     tcase_add_checked_fixture(tc, setup, berthd_cleanup);
     tcase_add_loop_test(tc, repair_tells_and_answers_as_tabled, 0, ARRAY_SIZE(runs));
     tcase_add_test(tc, repair_names_a_group_that_is_not_there);
     tcase_add_test(tc, start_mends_all_groups_in_the_background_and_logs_it);
     tcase_add_test(tc, start_waits_for_the_database);
     tcase_add_test(tc, start_does_not_repair_when_told_not_to);
+    tcase_add_test(tc, mirrors_come_back_and_decide_nothing);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_PRIVATE);
