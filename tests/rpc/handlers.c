@@ -92,7 +92,9 @@ struct stream *handlers_stream(void)
 
 void handlers_push_at_open(unsigned n)
 {
+    pthread_mutex_lock(&lock);
     push_at_open = n;
+    pthread_mutex_unlock(&lock);
 }
 
 /* --- ScheduleScalingGroup --- */
@@ -240,7 +242,10 @@ int rpc_watch_events(struct rpc_context *c, const void *request, struct stream *
     if (strcmp(what, "refuse") == 0)
         return err_set(e, ERR_NOT_FOUND, "NO_SUCH", "there is no such thing");
     stream_attach(s, &ops, NULL);
-    for (unsigned i = 0; i < push_at_open; i++)
+    pthread_mutex_lock(&lock);
+    unsigned n = push_at_open;
+    pthread_mutex_unlock(&lock);
+    for (unsigned i = 0; i < n; i++)
         ck_assert_int_eq(push_cursor(s, "at-open"), STREAM_PUSHED);
     if (strcmp(what, "finish") == 0)
         stream_finish(s, NULL);
