@@ -1,5 +1,6 @@
 /* test_pooler.c - through PgBouncer in transaction mode, where the next transaction may be another
  * client's on the same server connection. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,6 +82,34 @@ START_TEST(pooler_lets_migrations_through)
 }
 END_TEST
 
+static void *migrate(void *conninfo)
+{
+    struct err why = {.code = ERR_NONE};
+    const struct migrate_options o = {.adopt = false};
+    CLEANUP(pg_closep) struct pg *c = NULL;
+    if (pg_open(conninfo, &c, &why) == 0 && migrate_run(c, &o, &why) == 0)
+        return NULL;
+    return strdup(why.message);
+}
+
+START_TEST(pooler_lets_migrations_at_once_take_turns)
+{
+    enum { N = 3 };
+    const struct db d = db_create(DB_EMPTY);
+    struct db pooled = db_pooled(&d);
+    pthread_t threads[N];
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, migrate, pooled.conninfo), 0);
+    for (int i = 0; i < N; i++) {
+        void *why = NULL;
+        pthread_join(threads[i], &why);
+        ck_assert_msg(why == NULL, "one of %d migrations at once failed: %s", N, (const char *)why);
+    }
+    CLEANUP(pg_closep) struct pg *c = db_open(&pooled);
+    assert_done(migrate_check(c, &e), &e, "check");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("pooler");
@@ -89,6 +118,7 @@ int main(void)
     tcase_add_test(tc, pooler_lets_connections_take_turns);
     tcase_add_test(tc, pooler_gets_its_connection_back_when_a_statement_is_given_up);
     tcase_add_test(tc, pooler_lets_migrations_through);
+    tcase_add_test(tc, pooler_lets_migrations_at_once_take_turns);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_POOLER);
