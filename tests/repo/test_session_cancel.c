@@ -134,7 +134,8 @@ START_TEST(cancel_gives_back_each_bucket)
     CLEANUP(world_close)
     struct world w = world_open(
         "SELECT t.session('s1', 2, 10, 2), t.place('s1', 'a1', 'SCHEDULED'), "
-        "t.session('s2', 3, 0), t.place('s2', 'a1', 'RUNNING'); "
+        "t.session('s2', 3, 0), t.place('s2', 'a1', 'RUNNING'), "
+        "t.session('s3', 3, 30), t.place('s3', 'a2', 'SCHEDULED'); "
         "UPDATE kernels SET agent = 'a2' WHERE id = t.id('s1/2'); "
         "UPDATE agent_resources SET reserved = reserved - 2 WHERE agent_id = 'a1' AND slot_name = "
         "'cpu'; UPDATE agent_resources SET reserved = reserved - 10 WHERE agent_id = 'a1' AND "
@@ -150,9 +151,9 @@ START_TEST(cancel_gives_back_each_bucket)
                  "SELECT string_agg(concat_ws(' ', agent_id, trim_scale(reserved), "
                  "trim_scale(prereserved), trim_scale(used)), '; ' ORDER BY agent_id) FROM "
                  "agent_resources WHERE slot_name = 'cpu'",
-                 "a1 0 0 3; a2 0 0 0; b1 0 0 0", "agents");
+                 "a1 0 0 3; a2 3 0 0; b1 0 0 0", "agents");
     ck_assert_uint_eq(r.n_owners, 1);
-    ck_assert_int_eq(r.owners[0].sessions, 1);
+    ck_assert_int_eq(r.owners[0].sessions, 2);
     ck_assert_int_eq(db_int(&w.d, "SELECT count(*) FROM berth.owner_versions"), 4);
 }
 END_TEST
