@@ -8,6 +8,7 @@
 
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/server_private.h"
 
 /* A step runs with the lock held, starts what comes next, and says the new state. */
@@ -48,6 +49,8 @@ static enum call_state start_end(struct call *c)
     grpc_op ops[3];
     size_t n = 0;
     assert(c->has_status);
+    metrics_rpc(c->method != NULL ? c->method->metric : METRICS_UNKNOWN_METHOD, c->status.code,
+                clock_ns() - c->started_ns);
     if (!c->headers_sent)
         ops[n++] = headers_op(c);
     if (c->answer != NULL && c->status.code == GRPC_STATUS_OK) {

@@ -9,6 +9,7 @@
 #include "server/clock.h"
 #include "server/inbound.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/probe.h"
 #include "server/server_private.h"
 
@@ -108,6 +109,15 @@ static void log_failure(const struct call *c, const struct rpc_context *x, const
     log_err(level, "call failed", e, f, left_out > 0 ? 4 : 3);
 }
 
+/* Before the answer goes out, so that who has it finds it counted. */
+static void count_retries(struct pg *pg)
+{
+    const struct pg_retries r = pg_take_retries(pg);
+    metric_add(METRIC_commit_retries_total, METRIC_RETRY_SERIALIZATION_FAILURE,
+               r.serialization_failure);
+    metric_add(METRIC_commit_retries_total, METRIC_RETRY_DEADLOCK, r.deadlock);
+}
+
 static void run_call(struct call *c, struct arena *a, struct executor *ex)
 {
     struct inbound_memory memory = {.arena = a,
@@ -133,6 +143,8 @@ static void run_call(struct call *c, struct arena *a, struct executor *ex)
         rc = run_handler(c, &x, request, &e);
     if (rc < 0 && e.code == ERR_CANCELLED && clock_ns() >= c->deadline_ns)
         err_set(&e, ERR_TIMEOUT, "DEADLINE_EXCEEDED", "the deadline passed");
+    if (ex != NULL)
+        count_retries(ex->pg);
     if (rc < 0) {
         log_failure(c, &x, &e);
         pthread_mutex_lock(&c->lock);

@@ -10,6 +10,7 @@
 #include "scheduler/plugin.h"
 #include "server/config.h"
 #include "server/dso.h"
+#include "server/metrics.h"
 
 int command_fail(const struct err *e, int code)
 {
@@ -98,6 +99,14 @@ int command_list_plugins(int argc, char **argv)
         printf("%-10s %-32s %s (%s)\n", kind_names[p->kind], p->name, p->doc,
                origin != NULL ? origin : "built in");
     }
+    return EXIT_OK;
+}
+
+int command_list_metrics(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    metrics_list(stdout);
     return EXIT_OK;
 }
 

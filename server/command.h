@@ -13,6 +13,7 @@ int command_serve(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_repair(int argc, char **argv);
 int command_list_plugins(int argc, char **argv);
+int command_list_metrics(int argc, char **argv);
 int command_print_config(int argc, char **argv);
 
 /* Says what went wrong on stderr; returns the code. */

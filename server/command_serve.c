@@ -18,7 +18,10 @@
 #include "server/dso.h"
 #include "server/executor.h"
 #include "server/health.h"
+#include "server/hub.h"
 #include "server/log.h"
+#include "server/metrics.h"
+#include "server/metrics_http.h"
 #include "server/probe.h"
 #include "server/reflection.h"
 #include "server/server.h"
@@ -55,6 +58,8 @@ static int write_port(const struct app *app, struct err *e)
     if (f == NULL)
         goto fail;
     int n = fprintf(f, "%d\n", server_port(app->server));
+    if (app->metrics != NULL)
+        n |= fprintf(f, "%d\n", metrics_http_port(app->metrics)); /* < 0 stays below 0 */
     if (fclose(f) != 0 || n < 0 || rename(aside, path) != 0)
         goto fail;
     return 0;
@@ -87,6 +92,33 @@ static int make_executors(struct app *app, struct err *e)
     return executors_create(&o, &app->executors, e);
 }
 
+/* The gauges that the parts keep for themselves. On the thread of the metrics' listener. */
+static void collect(void *ctx)
+{
+    struct app *app = ctx;
+    struct executors_stats x;
+    struct server_stats s;
+    struct hub_stats h;
+    executors_stats(app->executors, &x);
+    server_stats(app->server, &s);
+    hub_stats(app->hub, &h);
+    metric_set(METRIC_executor_queue, 0, x.queued);
+    metric_set(METRIC_executors_busy, 0, x.running);
+    metric_set(METRIC_rpc_in_flight, 0, s.live);
+    metric_set(METRIC_subscribers, 0, h.subscribers);
+}
+
+static int serve_metrics(struct app *app, struct err *e)
+{
+    if (*app->config->metrics_listen == '\0')
+        return 0;
+    if (metrics_http_create(app->config->metrics_listen, collect, app, &app->metrics, e) < 0)
+        return -1;
+    log_info("metrics are served", LOG_STR("address", metrics_http_address(app->metrics)),
+             LOG_STR("path", "/metrics"));
+    return 0;
+}
+
 static int make_parts(struct app *app, struct err *e)
 {
     if (load_plugins(app, e) < 0)
@@ -94,7 +126,8 @@ static int make_parts(struct app *app, struct err *e)
     app->health = health_create();
     if (reflection_create(&app->reflection, e) < 0 ||
         probe_create(app->config, app->health, &app->probe, e) < 0 || make_executors(app, e) < 0 ||
-        service_start(app, e) < 0 || server_create(app, &app->server, e) < 0)
+        service_start(app, e) < 0 || server_create(app, &app->server, e) < 0 ||
+        serve_metrics(app, e) < 0)
         return -1;
     server_start(app->server);
     health_set(app->health, HEALTH_START, true, NULL);
@@ -104,6 +137,7 @@ static int make_parts(struct app *app, struct err *e)
 /* The reverse of make_parts(), however far that came. */
 static void destroy_parts(struct app *app)
 {
+    metrics_http_destroy(app->metrics);
     server_destroy(app->server);
     service_finish(app);
     executors_destroy(app->executors);

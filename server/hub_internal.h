@@ -80,7 +80,8 @@ struct subscriber {
     int64_t full_ns;
     struct packet *held; /* the message refused, with its cursor (malloc'd) */
     char *held_cursor;
-    int64_t *at; /* by group: last sequence seen; -1: not subscribed to */
+    unsigned held_events; /* in it */
+    int64_t *at;          /* by group: last sequence seen; -1: not subscribed to */
     uint32_t n_at;
     uint64_t position; /* LIVE: next entry of the ring */
     int64_t interval_ns, beat_ns;
@@ -176,8 +177,9 @@ void subscriber_queue_work(struct subscriber *s);
 void subscriber_queue_behind(struct subscriber *s);
 /* The next one that waits for the reader, with a reference; NULL: none. */
 struct subscriber *hub_next_behind(struct hub *h);
-/* Sends frames with the cursor as it is now; none: nothing. Afterwards full may be set. */
-void subscriber_send(struct subscriber *s, const uint8_t *frames, size_t n);
+/* Sends the frames of so many events with the cursor as it is now; none: nothing. Afterwards full
+ * may be set. */
+void subscriber_send(struct subscriber *s, const uint8_t *frames, size_t n, unsigned n_events);
 /* Its group with events after the last seen one that the ring may lack; NONE: there is none. */
 uint32_t subscriber_behind_in(struct subscriber *s);
 void subscriber_go_live(struct subscriber *s);

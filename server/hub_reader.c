@@ -129,8 +129,9 @@ struct page {
     uint32_t n;
     uint8_t *frames; /* of those that pass the filter, one after the other */
     size_t n_frames;
-    int64_t last; /* last sequence that the page covers */
-    bool hole;    /* the next event is not last + 1 */
+    unsigned n_events; /* in them */
+    int64_t last;      /* last sequence that the page covers */
+    bool hole;         /* the next event is not last + 1 */
 };
 
 /* As many events as one message holds. Without the lock. */
@@ -151,6 +152,7 @@ static void page_pack(struct page *p, const struct hub_filter *f, int64_t after,
             p->frames = arena_grow(a, p->frames, &cap, p->n_frames + len, 1);
             memcpy(p->frames + p->n_frames, frame, len);
             p->n_frames += len;
+            p->n_events++;
         }
         p->last = ev->sequence;
     }
@@ -165,7 +167,7 @@ static void page_deliver(struct subscriber *s, uint32_t group, int64_t after, co
     }
     *subscriber_at(s, group) = p->last;
     arena_reset(h->scratch);
-    subscriber_send(s, p->frames, p->n_frames);
+    subscriber_send(s, p->frames, p->n_frames, p->n_events);
 }
 
 /* One page of history for one subscriber. */

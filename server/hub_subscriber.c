@@ -5,6 +5,7 @@
 
 #include "server/clock.h"
 #include "server/hub_internal.h"
+#include "server/metrics.h"
 
 enum { BEAT_GRAIN_MS = 50 }; /* heartbeats that are due within it go out together */
 
@@ -138,7 +139,8 @@ static void *message_tail(struct hub *h, const char *cursor, bool heartbeat, siz
 }
 
 /* body NULL: a heartbeat. The body stays the caller's. */
-static enum stream_push push(struct subscriber *s, struct packet *body, const char *cursor)
+static enum stream_push push(struct subscriber *s, struct packet *body, unsigned n_events,
+                             const char *cursor)
 {
     struct stream_message m = {.body = body, .cursor = cursor};
     m.tail = message_tail(s->hub, cursor, body == NULL, &m.n_tail);
@@ -147,6 +149,7 @@ static enum stream_push push(struct subscriber *s, struct packet *body, const ch
         s->greeted = true;
         s->beat_ns = clock_ns() + s->interval_ns;
         s->hub->n_delivered++;
+        metric_add(METRIC_events_delivered_total, 0, n_events);
     } else if (result == STREAM_FULL) {
         s->full = true;
         s->full_ns = clock_ns();
@@ -157,12 +160,13 @@ static enum stream_push push(struct subscriber *s, struct packet *body, const ch
 }
 
 /* What a full stream refuses is held until ready(). */
-static void send_body(struct subscriber *s, struct packet *body)
+static void send_body(struct subscriber *s, struct packet *body, unsigned n_events)
 {
     const char *cursor = subscriber_cursor(s);
-    if (push(s, body, cursor) != STREAM_FULL)
+    if (push(s, body, n_events, cursor) != STREAM_FULL)
         return;
     s->held = packet_ref(body);
+    s->held_events = n_events;
     s->held_cursor = strdup(cursor);
     if (s->held_cursor == NULL)
         abort(); /* out of memory */
@@ -170,17 +174,17 @@ static void send_body(struct subscriber *s, struct packet *body)
 
 static void send_held(struct subscriber *s)
 {
-    if (push(s, s->held, s->held_cursor) == STREAM_FULL)
+    if (push(s, s->held, s->held_events, s->held_cursor) == STREAM_FULL)
         return;
     packet_unref(TAKE(s->held));
     free(TAKE(s->held_cursor));
 }
 
-void subscriber_send(struct subscriber *s, const uint8_t *frames, size_t n)
+void subscriber_send(struct subscriber *s, const uint8_t *frames, size_t n, unsigned n_events)
 {
     CLEANUP(packet_unrefp) struct packet *body = n > 0 ? packet_copy(frames, n) : NULL;
     if (body != NULL)
-        send_body(s, body);
+        send_body(s, body, n_events);
 }
 
 /* --- live --------------------------------------------------------------------------------------
@@ -267,7 +271,7 @@ static void step_live(struct subscriber *s)
     batch_collect(&b, s);
     if (b.n > 0) {
         CLEANUP(packet_unrefp) struct packet *body = batch_body(&b, s);
-        send_body(s, body);
+        send_body(s, body, b.n);
     }
     if (s->state == SUBSCRIBER_ENDED)
         return;
@@ -297,7 +301,7 @@ static void step(struct subscriber *s)
     if (s->held != NULL)
         send_held(s);
     else if (!s->greeted)
-        push(s, NULL, subscriber_cursor(s));
+        push(s, NULL, 0, subscriber_cursor(s));
     if (s->full)
         return;
     if (s->state == SUBSCRIBER_BEHIND)
@@ -316,6 +320,7 @@ static void end_slow(struct subscriber *s)
             "the reader took no message for %d ms; watch again from the cursor",
             s->hub->options.slow_after_ms);
     s->hub->n_slow++;
+    metric_add(METRIC_stream_slow_total, 0, 1);
     subscriber_end(s, &e, NULL);
 }
 
@@ -333,7 +338,7 @@ static void beat(struct hub *h, int64_t now)
             if (s->full)
                 end_slow(s);
             else
-                push(s, NULL, subscriber_cursor(s));
+                push(s, NULL, 0, subscriber_cursor(s));
             due = s->full ? s->full_ns + slow_ns : s->beat_ns;
         }
         if (h->next_beat_ns > due)

@@ -8,6 +8,7 @@
 
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/metrics.h"
 
 struct lease_keeper {
     struct redis *redis; /* the thread's */
@@ -56,8 +57,10 @@ static void renew(struct lease_keeper *k, struct kept_lease *l)
         return;
     log_err(LOG_WARN, "the lease of a running round was not renewed; its epoch protects it", &e,
             LOG_FIELDS(LOG_STR("lease", copy.key)));
-    if (e.code == ERR_CONFLICT)
+    bool lost = e.code == ERR_CONFLICT;
+    if (lost)
         l->renew_ns = INT64_MAX; /* somebody else's now */
+    metric_add(METRIC_lease_total, lost ? METRIC_LEASE_LOST : METRIC_LEASE_RENEW_FAILED, 1);
 }
 
 static void *run(void *arg)
@@ -131,6 +134,7 @@ void lease_keeper_keep(struct lease_keeper *k, struct kept_lease *l)
     k->first = l;
     pthread_cond_signal(&k->wake);
     pthread_mutex_unlock(&k->lock);
+    metric_add(METRIC_leases_held, 0, 1);
 }
 
 void lease_keeper_drop(struct lease_keeper *k, struct kept_lease *l)
@@ -143,4 +147,5 @@ void lease_keeper_drop(struct lease_keeper *k, struct kept_lease *l)
         }
     }
     pthread_mutex_unlock(&k->lock);
+    metric_add(METRIC_leases_held, 0, -1);
 }

@@ -12,7 +12,7 @@ static void print_help(FILE *out)
         "Usage: berthd [serve] [--setting value ...]\n"
         "       berthd migrate [--adopt] [--with-indexes] [--setting value ...]\n"
         "       berthd repair [--group name] [--dry-run] [--setting value ...]\n"
-        "       berthd --list-plugins | --print-config | --help | --version\n\n"
+        "       berthd --list-plugins | --list-metrics | --print-config | --help | --version\n\n"
         "serve        answer RPCs until SIGTERM; then drain and end\n"
         "migrate      bring the database to the schema this program needs\n"
         "  --adopt         the tables of the cluster manager exist: check them, and create\n"
@@ -50,6 +50,7 @@ static const struct {
     {"migrate", command_migrate},
     {"repair", command_repair},
     {"--list-plugins", command_list_plugins},
+    {"--list-metrics", command_list_metrics},
     {"--print-config", command_print_config},
     {"--help", command_help},
     {"-h", command_help},

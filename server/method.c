@@ -10,6 +10,7 @@
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
 #include "server/inbound.h"
+#include "server/metrics.h"
 
 /* The list as written: a service, then its methods. */
 static const struct line {
@@ -69,6 +70,7 @@ static int add_method(struct methods *m, const ProtobufCServiceDescriptor *servi
     x->path = arena_printf(m->arena, "/%s/%s", service->name, line->name);
     x->input = d->input;
     x->output = d->output;
+    x->metric = metrics_method(x->name);
     if (inbound_add(m->inbound, x->input, &x->rules, e) < 0)
         return -1;
     unsigned i = hash_path(x->path, strlen(x->path));

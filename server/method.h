@@ -17,6 +17,7 @@ struct method {
     } run;
     const ProtobufCMessageDescriptor *input, *output;
     const void *rules; /* inbound.h: what its request is checked against */
+    unsigned metric;   /* metrics.h: its label */
 };
 
 struct methods; /* all of them; read-only once made */

@@ -15,9 +15,11 @@
 #include "server/hub.h"
 #include "server/lease_keeper.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/opaque.h"
 #include "server/policy_settings.h"
 #include "server/recorder.h"
+#include "server/round_report.h"
 
 enum { OPTIONS_SAID = 256, FENCED_RETRY_MS = 100 };
 
@@ -50,16 +52,6 @@ struct round {
     uint8_t *answer;    /* as built last */
     size_t answer_len;
 };
-
-const char *report_phase_name(enum report_phase p)
-{
-    static const char *const names[] = {
-        [REPORT_LOCK] = "lock",     [REPORT_LOAD] = "load",         [REPORT_EXPIRE] = "expire",
-        [REPORT_ORDER] = "order",   [REPORT_VALIDATE] = "validate", [REPORT_PLACE] = "place",
-        [REPORT_COMMIT] = "commit", [REPORT_PUBLISH] = "publish",
-    };
-    return names[p];
-}
 
 int round_service_create(const struct config *c, const struct registry *registry, struct hub *hub,
                          struct round_service **ret, struct err *e)
@@ -139,13 +131,17 @@ static int take_lease(struct round *r, struct err *e)
                       lease_keeper_ttl_ms(s->keeper), &r->lease.lease, &why) == 0) {
         lease_keeper_keep(s->keeper, &r->lease);
         r->has_lease = true;
+        metric_add(METRIC_lease_total, METRIC_LEASE_ACQUIRED, 1);
         FAULT_POINT(lease_taken);
         return 0;
     }
     if (why.code != ERR_UNAVAILABLE || !s->config->schedule_without_redis) {
+        if (why.code == ERR_CONFLICT)
+            metric_add(METRIC_lease_total, METRIC_LEASE_CONTENDED, 1);
         *e = why;
         return -1;
     }
+    metric_add(METRIC_lease_total, METRIC_LEASE_WITHOUT_REDIS, 1);
     log_err(LOG_WARN, "no lease without Redis; the round runs under its epoch alone", &why,
             LOG_FIELDS(LOG_STR("group", r->in->scaling_group)));
     return 0;
@@ -289,17 +285,6 @@ void round_service_mirror(struct redis *r, const struct owner_count *owners, uin
                 LOG_FIELDS(LOG_NUM("access_keys", n)));
 }
 
-/* What is known when the commit begins, for berth.rounds. */
-static char *phases_json(const struct round *r)
-{
-    struct arena *a = r->worker->arena;
-    char *json = arena_strdup(a, "");
-    for (unsigned i = 0; i < REPORT_COMMIT; i++)
-        json = arena_printf(a, "%s%c\"%s\": %lld", json, i == 0 ? '{' : ',', report_phase_name(i),
-                            (long long)r->report.phase_ns[i] / 1000);
-    return arena_printf(a, "%s}", json);
-}
-
 static int commit(struct round *r, struct err *e)
 {
     struct commit_result done = {.events = NULL};
@@ -309,7 +294,7 @@ static int commit(struct round *r, struct err *e)
         .epoch = r->report.epoch,
         .round_id = r->report.round_id,
         .replica = r->service->config->replica,
-        .phases = phases_json(r),
+        .phases = report_phases_json(&r->report, r->worker->arena),
         .request = r->in->request,
         .answer = r->in->request.id != NULL ? fix_answer : NULL,
         .answer_ctx = r,
@@ -329,18 +314,6 @@ static int commit(struct round *r, struct err *e)
     return rc;
 }
 
-static void log_round(const struct round *r)
-{
-    const uint32_t *counts = r->plan->counts;
-    int64_t total_ns = 0;
-    for (unsigned i = 0; i < N_REPORT_PHASES; i++)
-        total_ns += r->report.phase_ns[i];
-    log_info("round finished", LOG_STR("group", r->in->scaling_group),
-             LOG_NUM("epoch", r->report.epoch), LOG_NUM("sessions", r->plan->n_decisions),
-             LOG_NUM("scheduled", counts[OUTCOME_SCHEDULED]),
-             LOG_NUM("conflict", counts[OUTCOME_CONFLICT]), LOG_NUM("us", total_ns / 1000));
-}
-
 /* --- the whole -------------------------------------------------------------------------------- */
 
 /* With the group locked; an answer stored meanwhile is *r's. */
@@ -355,7 +328,7 @@ static int run_locked(struct round *r, struct err *e)
     r->mark_ns = clock_ns();
     if (load(r, e) < 0 || decide(r, e) < 0 || commit(r, e) < 0)
         return -1;
-    log_round(r);
+    report_log(&r->report);
     return r->answer != NULL ? 0 : build_answer(r, e);
 }
 
@@ -379,6 +352,7 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
     int rc;
     if (in->validate_only) {
         rc = run_dry(&r, e);
+        report_count(&r.report, in, rc, e);
     } else {
         rc = answer_find(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e);
         if (rc == 0 && r.answer == NULL) {
@@ -386,6 +360,7 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
             release_lease(&r);
             recorder_write(s->recorder, &r.report, r.planned);
         }
+        report_count(&r.report, in, rc, e);
         if (rc < 0 && answer_after_race(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e))
             rc = 0;
     }

@@ -11,6 +11,7 @@
 #include "repo/plan_commit.h"
 #include "scheduler/policy.h"
 #include "scheduler/round.h"
+#include "server/report_phase.h"
 
 struct config;
 struct hub;
@@ -22,20 +23,6 @@ int round_service_create(const struct config *c, const struct registry *registry
                          struct round_service **ret, struct err *e) MUST_CHECK;
 void round_service_destroy(struct round_service *s); /* NULL is fine; no round may be running */
 DEFINE_CLEANUP(struct round_service, round_service_destroy)
-
-/* Phases of a round, in order; each has its own clock. */
-enum report_phase {
-    REPORT_LOCK, /* lease and epoch */
-    REPORT_LOAD,
-    REPORT_EXPIRE,
-    REPORT_ORDER,
-    REPORT_VALIDATE,
-    REPORT_PLACE,
-    REPORT_COMMIT,  /* of a stored answer: until the answer was fixed */
-    REPORT_PUBLISH, /* of a stored answer: 0, it was fixed before */
-    N_REPORT_PHASES
-};
-const char *report_phase_name(enum report_phase p);
 
 struct round_report {
     struct uuid round_id;

@@ -1,0 +1,50 @@
+/* metrics.h - what operators can count on: the metrics of metrics.def.
+ *
+ * There is one set a process, as there is one log. Counting is one atomic addition and waits for
+ * nobody; any thread may do it. metrics_http.h serves them. */
+#ifndef BERTH_SERVER_METRICS_H
+#define BERTH_SERVER_METRICS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <grpc/status.h>
+
+#include "server/metrics_labels.h"
+
+/* clang-format off */
+enum metric {
+#define METRIC(name, type, first, second, help) METRIC_##name,
+#include "server/metrics.def"
+#undef METRIC
+    N_METRICS
+};
+/* clang-format on */
+
+/* first: index of the label's value, 0 where the metric has no label; a SECONDS gauge is in
+ * nanoseconds. A counter never goes down. */
+void metric_add(enum metric m, unsigned first, int64_t n);
+void metric_set(enum metric m, unsigned first, int64_t value);
+void metric_observe(enum metric m, unsigned first, int64_t ns); /* HISTOGRAM */
+
+/* The index of a method of methods.def, for metrics_rpc(); those of one name share one. */
+unsigned metrics_method(const char *name);
+enum { METRICS_UNKNOWN_METHOD = METRIC_SIZE_METHOD - 1 };
+/* A call was answered, ns after it arrived. */
+void metrics_rpc(unsigned method, grpc_status_code code, int64_t ns);
+
+/* After a round of the group. Takes a lock. */
+struct metrics_group {
+    uint32_t pending;
+    int64_t oldest_ns;  /* how long the oldest of them has waited; 0: none */
+    int64_t seen_at_ns; /* since the Unix epoch */
+};
+void metrics_group_set(const char *name, const struct metrics_group *g);
+void metrics_group_forget(const char *name); /* the group is no more */
+
+/* All of them in Prometheus' text format, version 0.0.4. */
+void metrics_print(FILE *out);
+/* What there is: one line a metric. */
+void metrics_list(FILE *out);
+
+#endif
