@@ -10,6 +10,7 @@ enum {
     QUERY_MS = 10000,  /* longest wait for one answer */
     RETRY_MS = 500,    /* after a failure */
     FILL_EVENTS = 512, /* read at a time for the ring */
+    PAGE_EVENTS = 512, /* and for a subscriber; few of them may pass its filter */
 };
 
 /* --- queries, without the lock -----------------------------------------------------------------
@@ -184,7 +185,7 @@ static void read_page(struct subscriber *s, struct arena *a)
         int64_t after = *subscriber_at(s, group);
         const char *name = arena_strdup(a, h->groups[group].name);
         pthread_mutex_unlock(&h->lock);
-        rc = read_events(h, name, after, BATCH_EVENTS, a, &page.events, &page.n, &e);
+        rc = read_events(h, name, after, PAGE_EVENTS, a, &page.events, &page.n, &e);
         if (rc == 0)
             page_pack(&page, s->filter, after, a); /* a filter does not change */
         hub_lock(h);
