@@ -26,10 +26,13 @@ static const struct {
 } modes[] = {
     [TXN_READ_SNAPSHOT] = {"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", ""},
     [TXN_WRITE] = {"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE",
-                   "; SELECT pg_current_xact_id()::text"},
+                   "; SET LOCAL random_page_cost = 1.1; SELECT pg_current_xact_id()::text"},
 };
 
-/* The limits are SET LOCAL, in the same message as BEGIN: behind a pooler nothing else is sure to
+/* random_page_cost: writers look up a few thousand rows by id that were read a moment ago; at the
+ * default the planner would read whole tables for them.
+ *
+ * The limits are SET LOCAL, in the same message as BEGIN: behind a pooler nothing else is sure to
  * reach the right server, and nothing is left behind. statement_timeout is a little shorter than
  * our own deadline, so that a slow statement ends with an answer rather than a dropped connection;
  * the idle timeout frees the row locks of a process that was stopped. */
