@@ -6,6 +6,7 @@
 
 #include "repo/repair.h"
 #include "server/app.h"
+#include "server/convert.h"
 #include "tests/rpc/service.h"
 
 enum { SESSIONS = 24, CANCELLED = 6 };
@@ -36,7 +37,7 @@ static struct call_handle *begin(const char *path, const ProtobufCMessage *m)
 static struct call_handle *begin_round(const char *group)
 {
     Berth__V1__ScheduleScalingGroupRequest q = BERTH__V1__SCHEDULE_SCALING_GROUP_REQUEST__INIT;
-    q.scaling_group = (char *)(uintptr_t)group;
+    q.scaling_group = convert_text(group);
     return begin(SCHEDULE_PATH, &q.base);
 }
 
@@ -62,16 +63,16 @@ static void end(struct call_handle *call, bool may_be_busy, const char *what)
 /* Rounds of both groups and cancels, all under way at once. */
 static void rush(void)
 {
-    struct call_handle *rounds[CANCELLED * 2], *cancels[CANCELLED];
+    struct call_handle *rounds[CANCELLED][2], *cancels[CANCELLED];
     for (int i = 0; i < CANCELLED; i++) {
-        rounds[2 * i] = begin_round("g1");
+        rounds[i][0] = begin_round("g1");
         cancels[i] = begin_cancel(i + 1);
-        rounds[2 * i + 1] = begin_round("g2");
+        rounds[i][1] = begin_round("g2");
     }
     for (int i = 0; i < CANCELLED; i++) {
-        end(rounds[2 * i], true, "a round of g1");
+        end(rounds[i][0], true, "a round of g1");
         end(cancels[i], false, "a cancel");
-        end(rounds[2 * i + 1], true, "a round of g2");
+        end(rounds[i][1], true, "a round of g2");
     }
     (void)schedule("g1", "what is left of g1");
     (void)schedule("g2", "what is left of g2");
