@@ -12,6 +12,7 @@
 
 struct client {
     grpc_channel *channel;
+    const char *key, *value; /* of the metadata sent with every call; NULL: none */
 };
 
 struct call_handle {
@@ -62,6 +63,12 @@ struct client *client_open(const char *address)
     return c;
 }
 
+void client_metadata(struct client *c, const char *key, const char *value)
+{
+    c->key = key;
+    c->value = value;
+}
+
 void client_close(struct client *c)
 {
     if (c == NULL)
@@ -96,6 +103,10 @@ struct call_handle *call_begin(struct client *c, const char *path, int64_t deadl
                                                  : soon(deadline_ms > 0 ? deadline_ms : SOON_MS),
                                  NULL);
     grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
+    grpc_metadata md = {.key = grpc_slice_from_static_string(c->key != NULL ? c->key : ""),
+                        .value = grpc_slice_from_static_string(c->key != NULL ? c->value : "")};
+    op.data.send_initial_metadata.metadata = &md;
+    op.data.send_initial_metadata.count = c->key != NULL ? 1 : 0;
     start(k, &op, 1, &tag_begin);
     op = (grpc_op){.op = GRPC_OP_RECV_INITIAL_METADATA};
     op.data.recv_initial_metadata.recv_initial_metadata = &k->headers;

@@ -29,6 +29,8 @@ void client_setup(
 struct client;
 struct client *client_open(const char *address);
 void client_close(struct client *c);
+/* Metadata of all calls begun from now on; NULL: none. Both must live as long. */
+void client_metadata(struct client *c, const char *key, const char *value);
 
 struct reply { /* how a call ended */
     grpc_status_code code;

@@ -159,6 +159,45 @@ START_TEST(machine_answers_what_the_handler_says)
 }
 END_TEST
 
+START_TEST(machine_gives_metadata_to_the_handler)
+{
+    struct reply r;
+    client_metadata(client, "x-test", "value");
+    client_schedule(client, "metadata", &r);
+    Berth__V1__ScheduleScalingGroupResponse *m = unpack(&r);
+    ck_assert_str_eq(m->round->round_id, "value");
+    berth__v1__schedule_scaling_group_response__free_unpacked(m, NULL);
+    reply_free(&r);
+}
+END_TEST
+
+static bool answers(void *ctx)
+{
+    struct reply r;
+    (void)ctx;
+    client_schedule(client, "echo", &r);
+    bool ok = r.code == GRPC_STATUS_OK;
+    reply_free(&r);
+    return ok;
+}
+
+/* Core refuses the call, and may close the connection with it. */
+START_TEST(machine_refuses_large_metadata)
+{
+    struct reply r;
+    char value[20000];
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    client_metadata(client, "x-test", value);
+    client_schedule(client, "echo", &r);
+    ck_assert_msg(r.code == GRPC_STATUS_RESOURCE_EXHAUSTED || r.code == GRPC_STATUS_UNAVAILABLE,
+                  "20 KB of metadata where 16 may be: %d %s", (int)r.code, r.message);
+    reply_free(&r);
+    client_metadata(client, NULL, NULL);
+    await_true(answers, NULL, "calls to be answered again");
+}
+END_TEST
+
 START_TEST(machine_sends_the_errors_of_handlers_with_details)
 {
     struct reply r;
@@ -334,6 +373,8 @@ int main(void)
     add_case(s, "no message", false, machine_refuses_a_call_without_message, 1);
     add_case(s, "silent", true, machine_ends_a_call_whose_request_does_not_come, 1);
     add_case(s, "answers", false, machine_answers_what_the_handler_says, 3);
+    add_case(s, "metadata", false, machine_gives_metadata_to_the_handler, 1);
+    add_case(s, "large metadata", false, machine_refuses_large_metadata, 1);
     add_case(s, "errors", false, machine_sends_the_errors_of_handlers_with_details, 1);
     add_case(s, "many", false, machine_answers_many_calls_on_one_connection, 1);
     add_case(s, "probe", false, machine_asks_the_probe_before_it_runs_a_handler, 1);
