@@ -1,8 +1,10 @@
 /* test_counter_all.c - all mirrors of session counts, whatever was done to Redis. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "repo/counter.h"
+#include "repo/pg_query.h"
 #include "repo/redis_command.h"
 #include "repo/session.h"
 #include "tests/repo/world.h"
@@ -152,6 +154,38 @@ START_TEST(counter_all_does_not_call_whole_what_it_could_not_count)
 }
 END_TEST
 
+static void *mirror_in_thread(void *arg)
+{
+    const struct world *w = arg;
+    CLEANUP(redis_destroyp) struct redis *r = redis_open();
+    CLEANUP(pg_closep) struct pg *c = db_open(&w->d);
+    uint32_t n = 0;
+    assert_done(counter_mirror_all(c, r, &n, &e), &e, "mirror while Redis is erased");
+    return NULL;
+}
+
+START_TEST(counter_all_is_not_whole_when_erased_meanwhile)
+{
+    CLEANUP(redis_destroyp) struct redis *r = redis_open();
+    CLEANUP(world_close) struct world w = world_counted(r);
+    struct txn *t = NULL;
+    pthread_t thread;
+    assert_done(txn_begin(w.c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(pg_exec(t, "LOCK TABLE berth.owner_versions", NULL, 0, NULL, &e), &e, "lock");
+    ck_assert_int_eq(pthread_create(&thread, NULL, mirror_in_thread, &w), 0);
+    db_await(&w.d,
+             "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname "
+             "= current_database()",
+             "the count waits");
+    command(r, "FLUSHALL");
+    assert_done(txn_commit(&t, &e), &e, "commit");
+    pthread_join(thread, NULL);
+    assert_whole(r, false, "something may be missing");
+    mirror_all(&w, r, "again");
+    assert_mirrors(r, "again");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("counter_all");
@@ -160,6 +194,7 @@ int main(void)
     tcase_add_test(tc, counter_all_is_not_whole_after_a_restart);
     tcase_add_test(tc, counter_all_leaves_newer_counts_alone);
     tcase_add_test(tc, counter_all_does_not_call_whole_what_it_could_not_count);
+    tcase_add_test(tc, counter_all_is_not_whole_when_erased_meanwhile);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_PRIVATE);
