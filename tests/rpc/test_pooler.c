@@ -131,7 +131,7 @@ START_TEST(pooler_reads_while_rounds_run)
     Berth__V1__ListScalingGroupsRequest groups = BERTH__V1__LIST_SCALING_GROUPS_REQUEST__INIT;
     Berth__V1__PreviewAllocationRequest p = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__INIT;
     struct call_handle *calls[4];
-    q.scaling_group = (char *)(uintptr_t) "g1";
+    q.scaling_group = convert_text("g1");
     p.target_case = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
     p.session_id = id_text(&direct, "s24");
     for (int i = 0; i < 5; i++) {
