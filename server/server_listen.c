@@ -29,8 +29,11 @@ grpc_server *listen_create(const struct config *g)
         int_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, g->min_ping_interval),
         /* Compressed requests are refused: core inflates them without a bound. */
         int_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1 << GRPC_COMPRESS_NONE),
+        int_arg(GRPC_ARG_MAX_CONNECTION_AGE_MS, g->max_connection_age),
     };
-    grpc_channel_args list = {.num_args = ARRAY_SIZE(args), .args = args};
+    /* The age comes last, because only its absence says "never". */
+    grpc_channel_args list = {.num_args = ARRAY_SIZE(args) - (g->max_connection_age == 0),
+                              .args = args};
     return grpc_server_create(&list, NULL);
 }
 

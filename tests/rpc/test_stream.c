@@ -334,6 +334,41 @@ START_TEST(streams_end_when_the_server_drains)
 }
 END_TEST
 
+/* --- connections --- */
+
+static void peer_now(char peer[128])
+{
+    struct reply r;
+    client_schedule(client, "echo", &r);
+    ck_assert_code(&r, GRPC_STATUS_OK, "echo");
+    Berth__V1__ScheduleScalingGroupResponse *m =
+        berth__v1__schedule_scaling_group_response__unpack(NULL, r.n_body, r.body);
+    (void)snprintf(peer, 128, "%s", m->round->round_id);
+    berth__v1__schedule_scaling_group_response__free_unpacked(m, NULL);
+    reply_free(&r);
+}
+
+static bool peer_changed(void *ctx)
+{
+    char peer[128];
+    peer_now(peer);
+    return strcmp(peer, ctx) != 0;
+}
+
+START_TEST(stream_outlives_the_age_of_its_connection)
+{
+    char peer[128];
+    start((const char *[]){"--max-connection-age=100ms", NULL});
+    struct call_handle *k = watch_open();
+    peer_now(peer);
+    await_true(peer_changed, peer, "calls to come over a new connection");
+    push_number(0, STREAM_PUSHED);
+    expect_number(k, 0);
+    leave(k);
+    await_closed(1);
+}
+END_TEST
+
 /* --- drain of unary calls --- */
 
 static void *drain_in_thread(void *arg)
@@ -409,6 +444,7 @@ int main(void)
     add_case(s, "slow", true, stream_of_a_slow_reader_ends_with_where_to_resume);
     add_case(s, "stuck", true, stream_of_a_reader_that_never_reads_is_cut);
     add_case(s, "limit", true, streams_beyond_the_limit_are_refused);
+    add_case(s, "age", true, stream_outlives_the_age_of_its_connection);
     add_case(s, "drain", false, streams_end_when_the_server_drains);
     add_case(s, "drain queue", false, stream_of_a_drain_gets_what_is_queued_and_where_to_resume);
     add_case(s, "drain waits", false, drain_waits_for_calls_in_progress);
