@@ -193,6 +193,35 @@ START_TEST(commit_merges_history_and_says_a_cause_once)
 }
 END_TEST
 
+/* The latest row differs in one of the three columns only: no merge. */
+static const struct {
+    const char *what, *phase, *code, *to;
+    int64_t rows;
+} latest[] = {
+    {"another phase", "start-sessions", "'CAPACITY'", "PENDING", 2},
+    {"no error code", "schedule-sessions", "NULL", "PENDING", 2},
+    {"another status", "schedule-sessions", "'CAPACITY'", "SCHEDULED", 2},
+    {"the same", "schedule-sessions", "'CAPACITY'", "PENDING", 1},
+};
+
+START_TEST(commit_merges_only_with_a_row_of_the_same_kind)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(latest); i++) {
+        char sql[400];
+        (void)snprintf(sql, sizeof(sql),
+                       "SELECT t.session('s1', 1, 0); INSERT INTO session_scheduling_history "
+                       "(session_id, phase, error_code, to_status, result, message, attempts, "
+                       "created_at, updated_at) VALUES (t.id('s1'), '%s', %s, '%s', 'NEED_RETRY', "
+                       "'x', 1, now(), now())",
+                       latest[i].phase, latest[i].code, latest[i].to);
+        CLEANUP(world_close) struct world w = world_open(sql);
+        (void)fail_again(&w, CAUSE_CAPACITY, "no room");
+        int64_t n = db_int(&w.d, "SELECT count(*) FROM session_scheduling_history");
+        ck_assert_msg(n == latest[i].rows, "%s: %lld rows", latest[i].what, (long long)n);
+    }
+}
+END_TEST
+
 START_TEST(commit_takes_any_bytes_in_a_message)
 {
     CLEANUP(world_close) struct world w = world_open("SELECT t.session('s1', 1, 0)");
@@ -350,6 +379,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, commit_records_a_failure, 0, ARRAY_SIZE(failures));
     tcase_add_test(tc, commit_merges_history_and_says_a_cause_once);
+    tcase_add_test(tc, commit_merges_only_with_a_row_of_the_same_kind);
     tcase_add_test(tc, commit_takes_any_bytes_in_a_message);
     tcase_add_test(tc, commit_cancels_what_expired);
     tcase_add_test(tc, commit_writes_a_placement_on_all_tables);
