@@ -22,6 +22,23 @@ void members_init(struct members *m, const struct snapshot *s, bool with_counts,
                   s->group_members[i].count);
 }
 
+uint32_t members_n(const struct members *m)
+{
+    uint32_t n = 0;
+    for (uint32_t i = m->first[m->current]; i != 0; i = m->entries[i - 1].next)
+        n++;
+    return n;
+}
+
+uint32_t members_list(const struct members *m, uint32_t *ret_agents)
+{
+    uint32_t n = 0;
+    for (uint32_t i = m->first[m->current]; i != 0; i = m->entries[i - 1].next)
+        if (m->entries[i - 1].count > 0)
+            ret_agents[n++] = m->entries[i - 1].agent;
+    return n;
+}
+
 static void leave(struct members *m)
 {
     if (m->current == NONE)

@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-#include "scheduler/cause.h"
-#include "scheduler/fit_index.h"
-
-enum { BUILD_INDEX_AT = 3 }; /* questions of a track before an index pays */
-
 /* The index of the first agent whose id is greater. */
 static uint32_t turn_after(const struct snapshot *s, const char *id)
 {
@@ -32,10 +27,9 @@ void placer_init(struct placer *p, const struct snapshot *s, const struct policy
                          .real = book_create(s, policy, false, a),
                          .cursors = arena_new(a, struct cursor, s->n_archs),
                          .designated = arena_new(a, bool, s->n_agents),
-                         .plain_scan = plain_scan,
                          .touched = arena_new(a, uint64_t, s->n_agents),
                          .own = arena_new(a, uint32_t, s->n_agents)};
-    scan_init(&p->scan, s, policy, a);
+    chooser_init(&p->chooser, s, policy, plain_scan, a);
     for (uint32_t i = 0; i < s->n_rr_cursors; i++) {
         const char *id = s->rr_cursors[i].agent_id;
         p->cursors[s->rr_cursors[i].arch] =
@@ -83,68 +77,6 @@ static void requirement_fill(const struct placer *p, const struct book *b, uint3
     };
 }
 
-struct question { /* what the index asks back */
-    const struct policy *policy;
-    const struct room *room;
-    const struct requirement *requirement;
-    uint64_t applying; /* bit i: filter i applies */
-};
-
-static bool question_accept(const void *ctx, uint32_t agent)
-{
-    const struct question *q = ctx;
-    for (uint64_t left = q->applying; left != 0; left &= left - 1) {
-        const struct chosen *f = &q->policy->filters.items[__builtin_ctzll(left)];
-        if (!f->plugin->filter.keep(q->room, q->requirement, f->options, agent))
-            return false;
-    }
-    return true;
-}
-
-/* false: a scan is the better way, or the only one. */
-static bool question_init(struct question *q, const struct placer *p, const struct book *b,
-                          const struct requirement *r)
-{
-    const struct policy *c = p->policy;
-    if (p->plain_scan || c->selector.plugin->selector.scope == SELECT_BY_ANYTHING)
-        return false;
-    for (uint32_t i = 0; i < c->orders.n; i++)
-        if (order_applies(&c->orders.items[i], &b->room, r))
-            return false;
-    *q = (struct question){.policy = c, .room = &b->room, .requirement = r};
-    for (uint32_t i = 0; i < c->filters.n; i++) {
-        if (!filter_applies(&c->filters.items[i], &b->room, r))
-            continue;
-        if (c->filters.items[i].plugin->filter.selective)
-            return false;
-        q->applying |= UINT64_C(1) << i;
-    }
-    return true;
-}
-
-static struct fit_index *index_of(struct placer *p, struct book *b, const struct requirement *r,
-                                  const struct demand *d)
-{
-    if (d->track >= BOOK_MAX_INDEXES)
-        return NULL;
-    if (b->indexes[d->track] == NULL && ++b->uses[d->track] >= BUILD_INDEX_AT)
-        b->indexes[d->track] = fit_index_create(b, &p->policy->selector, r, p->arena);
-    return b->indexes[d->track];
-}
-
-static uint32_t choose(struct placer *p, struct book *b, const struct requirement *r,
-                       const struct demand *d)
-{
-    struct question q;
-    if (!question_init(&q, p, b, r))
-        return scan_choose(&p->scan, &b->room, r, NULL);
-    struct fit_index *x = index_of(p, b, r, d);
-    if (x == NULL)
-        return scan_choose(&p->scan, &b->room, r, NULL);
-    struct acceptance filters = {.accept = question_accept, .ctx = &q};
-    return fit_index_choose(x, b, r, &filters);
-}
-
 /* --- attempts --- */
 
 static void step_hold(struct placer *p, struct book *b, const struct shape *h, uint32_t i,
@@ -178,7 +110,7 @@ uint32_t placer_attempt(struct placer *p, struct book *b, uint32_t session, cons
         requirement_fill(p, b, session, h, i, &r);
         uint32_t agent = NONE;
         if (failed == 0 || report != NULL)
-            agent = choose(p, b, &r, h->demands[i]);
+            agent = chooser_choose(&p->chooser, b, &r, h, i);
         failed += agent == NONE;
         step_hold(p, b, h, i, agent);
         if (report == NULL)
@@ -218,7 +150,7 @@ static bool hangs_on_cursors(const struct placer *p, const struct shape *h)
 static bool fits_never(struct placer *p, uint32_t session, struct shape *h)
 {
     struct shape_memory *memory = &h->memory;
-    if (memory->never != NEVER_UNTESTED && !hangs_on_cursors(p, h) && !p->plain_scan)
+    if (memory->never != NEVER_UNTESTED && !hangs_on_cursors(p, h) && !p->chooser.plain_scan)
         return memory->never == NEVER_YES;
     if (p->empty == NULL)
         p->empty = book_create(p->snapshot, p->policy, true, p->arena);
@@ -230,31 +162,31 @@ static bool fits_never(struct placer *p, uint32_t session, struct shape *h)
     return failed > 0;
 }
 
-/* Room only shrinks in a round: whoever had no place for one such requirement has none later. The
- * causes stand, too, as long as the agent they speak of is untouched, for the others only got
- * worse. */
+/* The causes of the last failure stand when nothing was placed since. Those of a dead shape stand
+ * as long as the agent they speak of is untouched: the others only got worse. (Not so with a
+ * session group, where the first member can exclude an agent that nobody touched.) */
 static bool failure_stands(const struct placer *p, const struct shape *h)
 {
     const struct shape_memory *memory = &h->memory;
-    if (memory->failed_at == 0 || p->plain_scan)
+    if (memory->failed_at == 0 || p->chooser.plain_scan)
         return false;
     if (memory->failed_at == p->commits + 1)
         return true;
-    return memory->dead && memory->anchor != NONE && p->touched[memory->anchor] < memory->failed_at;
+    return memory->dead && h->group == NONE && memory->anchor != NONE &&
+           p->touched[memory->anchor] < memory->failed_at;
 }
 
 static enum outcome fail(struct placer *p, uint32_t session, struct shape *h)
 {
     struct shape_memory *memory = &h->memory;
-    bool simple = h->n_demands == 1 && p->policy->only_builtin_filters;
-    if (fits_never(p, session, h)) {
-        memory->dead = simple;
+    /* Room only shrinks in a round, so who had no place for one requirement has none later. Not so
+     * with several: when the first goes elsewhere, the second may find its place. */
+    memory->dead = h->n_demands == 1 && p->policy->only_builtin_filters;
+    if (fits_never(p, session, h))
         return OUTCOME_INFEASIBLE;
-    }
     if (!failure_stands(p, h))
         placer_why(p, p->real, session, h, &memory->causes, &memory->n_causes, &memory->anchor);
     memory->failed_at = p->commits + 1;
-    memory->dead = simple && h->group == NONE;
     return OUTCOME_WAITING;
 }
 
@@ -286,11 +218,11 @@ enum outcome placer_place(struct placer *p, uint32_t session, struct placement *
         *ret_causes = placer_fault(p->snapshot, session, h->fault, p->arena);
         return OUTCOME_INVALID;
     }
-    if (p->scan.n_candidates == 0) {
+    if (p->chooser.scan.n_candidates == 0) {
         *ret_causes = &no_agents;
         return OUTCOME_WAITING;
     }
-    bool known = (h->memory.dead && !p->plain_scan) || failure_stands(p, h);
+    bool known = (h->memory.dead && !p->chooser.plain_scan) || failure_stands(p, h);
     if (!known && placer_attempt(p, p->real, session, h, NULL) == 0) {
         commit(p, session, h, ret_placements);
         *ret_causes = NULL;

@@ -7,8 +7,7 @@
 #ifndef BERTH_SCHEDULER_PLACE_H
 #define BERTH_SCHEDULER_PLACE_H
 
-#include "scheduler/book.h"
-#include "scheduler/scan.h"
+#include "scheduler/choose.h"
 
 struct cursor {           /* round-robin, by architecture */
     const char *agent_id; /* chosen last, NULL: none yet */
@@ -20,12 +19,11 @@ struct placer {
     const struct policy *policy;
     struct arena *arena;
     struct shapes *shapes;
-    struct scan scan;
+    struct chooser chooser;
     struct book *real;
     struct book *empty; /* made when first needed */
     struct cursor *cursors;
     bool *designated;   /* by agent: of the session at hand */
-    bool plain_scan;    /* use no index and remember no failure */
     uint64_t commits;   /* sessions placed so far */
     uint64_t *touched;  /* by agent: commits after the last one that touched it */
     uint32_t serial;    /* of the attempt at hand */
@@ -38,6 +36,7 @@ struct placer {
     size_t steps_cap;
 };
 
+/* plain_scan: use no index and remember no failure. */
 void placer_init(struct placer *p, const struct snapshot *s, const struct policy *policy,
                  bool plain_scan, struct arena *a);
 

@@ -23,7 +23,7 @@ void placer_cause(struct placer *p, const struct book *b, const struct requireme
     struct scan_failure failure;
     if (report->causes.n == MAX_PLACE_CAUSES)
         return;
-    uint32_t agent = scan_choose(&p->scan, &b->room, r, &failure);
+    uint32_t agent = scan_choose(&p->chooser.scan, &b->room, r, &failure);
     assert(agent == NONE); /* whoever asks for causes was told that nobody fits */
     const struct chosen *f = &p->policy->filters.items[failure.filter];
     struct entrants who = {.agents = failure.entrants, .n = failure.n, .whole = true};

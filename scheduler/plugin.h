@@ -200,7 +200,10 @@ struct filter_ops {
     uint32_t (*explain)(const struct room *m, const struct requirement *r,
                         const struct option_value *options, const struct entrants *who,
                         struct arena *a, struct cause *ret);
-    bool selective; /* a hint: where it applies it leaves few agents; never changes a choice */
+    /* A marked agent is one that is designated or has members of the session's group. true: the
+     * answer is the same for all agents that are not marked. It lets the engine look at the marked
+     * ones only; it never changes a choice. */
+    bool by_marks;
 };
 
 /* --- order: tiers among the agents that passed the filters --------------------------------------
@@ -213,6 +216,7 @@ struct order_ops {
     /* Required. Only the agents with the smallest rank go on to the next order. */
     int64_t (*rank)(const struct room *m, const struct requirement *r,
                     const struct option_value *options, uint32_t agent);
+    bool by_marks; /* as in struct filter_ops */
 };
 
 /* --- selector: one agent of the tier that the orders left ---------------------------------------

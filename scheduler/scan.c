@@ -56,22 +56,24 @@ static uint32_t order_run(const struct chosen *o, const struct room *m, const st
     return kept;
 }
 
-static bool key_is_smaller(const int64_t *a, const int64_t *b, uint32_t n)
+/* Negative: a goes first. */
+static int key_compare(const int64_t *a, const int64_t *b, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         if (a[i] != b[i])
-            return a[i] < b[i];
-    return false;
+            return a[i] < b[i] ? -1 : 1;
+    return 0;
 }
 
-static uint32_t selector_run(struct scan *x, const struct room *m, const struct requirement *r,
-                             const uint32_t *list, uint32_t n)
+uint32_t scan_select(struct scan *x, const struct room *m, const struct requirement *r,
+                     const uint32_t *list, uint32_t n)
 {
     const struct chosen *c = &x->policy->selector;
     uint32_t best = NONE;
-    for (uint32_t i = 0; i < n; i++) { /* ascending: the first of equals has the smallest id */
+    for (uint32_t i = 0; i < n; i++) {
         uint32_t len = c->plugin->selector.key(m, r, c->options, list[i], x->key);
-        if (best != NONE && !key_is_smaller(x->key, x->best, len))
+        int order = best != NONE ? key_compare(x->key, x->best, len) : -1;
+        if (order > 0 || (order == 0 && list[i] > best))
             continue;
         best = list[i];
         memcpy(x->best, x->key, len * sizeof(*x->key));
@@ -102,5 +104,5 @@ uint32_t scan_choose(struct scan *x, const struct room *m, const struct requirem
     for (uint32_t i = 0; i < x->policy->orders.n && n > 1; i++)
         if (order_applies(&x->policy->orders.items[i], m, r))
             n = order_run(&x->policy->orders.items[i], m, r, tier, n);
-    return selector_run(x, m, r, tier, n);
+    return scan_select(x, m, r, tier, n);
 }

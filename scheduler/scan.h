@@ -28,6 +28,10 @@ void scan_init(struct scan *x, const struct snapshot *s, const struct policy *p,
 uint32_t scan_choose(struct scan *x, const struct room *m, const struct requirement *r,
                      struct scan_failure *ret_failure);
 
+/* The one of these agents with the best key; NONE of none. */
+uint32_t scan_select(struct scan *x, const struct room *m, const struct requirement *r,
+                     const uint32_t *list, uint32_t n);
+
 bool filter_applies(const struct chosen *f, const struct room *m, const struct requirement *r);
 bool order_applies(const struct chosen *o, const struct room *m, const struct requirement *r);
 

@@ -45,4 +45,4 @@ static uint32_t explain(const struct room *m, const struct requirement *r,
 }
 
 FILTER(designated, "designated", "the agent is designated, where the policy is STRICT", NULL,
-       .applies = applies, .keep = keep, .explain = explain, .selective = true);
+       .applies = applies, .keep = keep, .explain = explain, .by_marks = true);

@@ -51,4 +51,4 @@ static uint32_t explain(const struct room *m, const struct requirement *r,
 }
 
 FILTER(session_group, "session_group", "strict session groups spread or pack", NULL,
-       .applies = applies, .keep = keep, .explain = explain, .selective = true);
+       .applies = applies, .keep = keep, .explain = explain, .by_marks = true);

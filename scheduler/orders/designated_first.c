@@ -18,4 +18,4 @@ static int64_t rank(const struct room *m, const struct requirement *r,
 }
 
 ORDER(designated_first, "designated_first", "designated agents first", NULL, .applies = applies,
-      .rank = rank);
+      .rank = rank, .by_marks = true);

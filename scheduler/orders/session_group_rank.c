@@ -20,4 +20,4 @@ static int64_t rank(const struct room *m, const struct requirement *r,
 }
 
 ORDER(session_group_rank, "session_group_rank", "spread: fewest members first; pack: most first",
-      NULL, .applies = applies, .rank = rank);
+      NULL, .applies = applies, .rank = rank, .by_marks = true);

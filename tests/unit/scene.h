@@ -32,6 +32,10 @@ struct policy *scene_policy(const struct snapshot *s, const struct policy_config
 struct plan *scene_run(const char *text, const struct policy_config *c, struct arena *a,
                        const struct snapshot **ret_snapshot);
 
+/* The plan's text with these plugins added to the built-ins, or the error's sentence. */
+const char *scene_run_with(const struct plugin *const *plugins, size_t n, const char *scene,
+                           struct arena *a);
+
 /* "1 SCHEDULED a1,a2" or "2 WAITING CAPACITY@resources(a1 cpu 4/1.5/8)", one line a decision in
  * plan order: session number, outcome, agents by kernel, then causes: kind, plugin, subject, and
  * slots as requested/available/limit with "?" for what does not apply. */

@@ -144,6 +144,16 @@ static const struct scene_case cases[] = {
      "agent a cpu=9; session 1 designated=x strict cpu=1; session 2 designated=y strict cpu=1",
      "1 INFEASIBLE DESIGNATED@designated(x)!\n2 INFEASIBLE DESIGNATED@designated(y)!"},
 
+    /* sessions that ask for the same under other constraints */
+    {"the same request under other constraints has an answer of its own",
+     "agent a cpu=2; agent b cpu=1; session 1 designated=b strict cpu=2; session 2 designated=b "
+     "cpu=2; session 3 "
+     "designated=b,a strict cpu=2; session 4 designated=a,b strict cpu=2; session 5 multi cpu=2; "
+     "session 6 cpu=2",
+     "1 INFEASIBLE INFEASIBLE@resources(b cpu 2/1/1)!\n2 SCHEDULED a\n"
+     "3 WAITING CAPACITY@resources(b cpu 2/1/1)\n4 WAITING CAPACITY@resources(b cpu 2/1/1)\n"
+     "5 WAITING CAPACITY@resources(b cpu 2/1/1)\n6 WAITING CAPACITY@resources(b cpu 2/1/1)"},
+
     /* order 1 designated, PREFERRED */
     {"preferred: chosen though the strategy likes another",
      "agent a cpu=9; agent b cpu=5; agent c cpu=7; session 1 designated=c cpu=1", "1 SCHEDULED c"},
@@ -230,6 +240,11 @@ static const struct scene_case gang_cases[] = {
      "1 INFEASIBLE INFEASIBLE@resources(a cpu 5/2/8)!"},
     {"a gang of one is a gang", "agent a cpu=1; session 1 multi cpu=2",
      "1 INFEASIBLE INFEASIBLE@resources(a cpu 2/1/1)!"},
+    {"a gang that failed may fit later, with less room: its first kernel goes elsewhere",
+     "agent a cpu=9; agent b cpu=10 held.cpu=2 mem=1; session 1 multi cpu=1; kernel 1 sub cpu=9; "
+     "session 2 mem=1; "
+     "session 3 multi cpu=1; kernel 3 sub cpu=9",
+     "1 WAITING CAPACITY@resources(a cpu 9/8/9)\n2 SCHEDULED b\n3 SCHEDULED b,a"},
     {"equal gangs fail alike until something changes",
      "agent a cpu=4 held.cpu=1; agent b cpu=1; session 1 multi cpu=2; kernel 1 sub cpu=2; session "
      "2 multi cpu=2; "

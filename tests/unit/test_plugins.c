@@ -1,5 +1,5 @@
-/* test_plugins.c - plugins from outside the tree: what they can do, and what the engine does about
- * those that misbehave. */
+/* test_plugins.c - sequencers and validators from outside the tree: what they can do, and what the
+ * engine does about those that misbehave. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,26 +8,6 @@
 #include "tests/unit/unit.h"
 
 #define ABI .abi = BERTH_PLUGIN_ABI
-
-/* The scene's plan with these plugins added, or the error's sentence. */
-static const char *run_with(const struct plugin *const *plugins, size_t n, const char *scene,
-                            struct arena *a)
-{
-    CLEANUP(registry_destroyp) struct registry *r = registry_create();
-    const struct snapshot *s = scene_snapshot(scene, a);
-    struct policy *policy = NULL;
-    struct plan *plan = NULL;
-    struct err e = {0};
-    for (size_t i = 0; i < n; i++)
-        if (registry_add(r, plugins[i], "test.so", &e) < 0)
-            return arena_strdup(a, e.message);
-    if (policy_resolve(r, NULL, s, a, &policy, &e) < 0)
-        return arena_strdup(a, e.message);
-    if (round_run(s, policy, NULL, NULL, a, &plan, NULL, &e) < 0)
-        return arena_printf(a, "%s %s plugin=%s", err_code_name(e.code), e.message,
-                            e.meta[0].value);
-    return scene_plan_text(s, plan, a);
-}
 
 /* --- sequencers --- */
 
@@ -112,7 +92,7 @@ START_TEST(sequencers_are_watched)
     for (size_t i = 1; i < ARRAY_SIZE(script); i++)
         if (script[i - 1] == NONE)
             script[i] = NONE;
-    const char *got = run_with(
+    const char *got = scene_run_with(
         plugins, 1, arena_printf(a, "group scheduler=scripted; agent a; %s", scripts[_i].scene), a);
     ck_assert_msg(strcmp(got, scripts[_i].plan) == 0, "%s:\n--- want\n%s\n--- got\n%s",
                   scripts[_i].what, scripts[_i].plan, got);
@@ -161,12 +141,12 @@ START_TEST(a_shared_plugin_shows_one_symbol)
     const char *scene = "group scheduler=fair-share; option favourite \"q\"; agent a; session 1; "
                         "session 2 project=q; session 3; "
                         "session 4 project=q prio=1";
-    ck_assert_str_eq(run_with(plugins, 1, scene, a),
+    ck_assert_str_eq(scene_run_with(plugins, 1, scene, a),
                      "2 SCHEDULED a\n1 SCHEDULED a\n3 SCHEDULED a\n4 SCHEDULED a");
     scene = "group scheduler=fair-share; option favourite \"q\"; option fair-share.weight 0; agent "
             "a; session 1; session 2 "
             "project=q";
-    ck_assert_str_eq(run_with(plugins, 1, scene, a), "1 SCHEDULED a\n2 SCHEDULED a");
+    ck_assert_str_eq(scene_run_with(plugins, 1, scene, a), "1 SCHEDULED a\n2 SCHEDULED a");
 }
 END_TEST
 
@@ -232,14 +212,15 @@ START_TEST(validators_run_after_the_nine_in_name_order)
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     const struct plugin *const plugins[] = {&silent, &half, &broken, &grumbler};
     ck_assert_str_eq(
-        run_with(plugins, 4,
-                 "agent a cpu=10; key k max=1 live=1; session 1 cpu=6; session 2 key=z cpu=5", a),
+        scene_run_with(plugins, 4,
+                       "agent a cpu=10; key k max=1 live=1; session 1 cpu=6; session 2 key=z cpu=5",
+                       a),
         "1 BLOCKED CONCURRENCY@concurrency(k) PLUGIN@broken() PLUGIN@half( cpu 6/5/5)! "
         "PLUGIN@z-silent()\n"
         "2 BLOCKED PLUGIN@broken() PLUGIN@z-silent()");
-    ck_assert_str_eq(run_with(plugins + 3, 1, "agent a cpu=10; session 1 cpu=5", a),
+    ck_assert_str_eq(scene_run_with(plugins + 3, 1, "agent a cpu=10; session 1 cpu=5", a),
                      "1 SCHEDULED a");
-    ck_assert_str_eq(run_with(plugins + 1, 1, "agent a cpu=10; session 1 private cpu=6", a),
+    ck_assert_str_eq(scene_run_with(plugins + 1, 1, "agent a cpu=10; session 1 private cpu=6", a),
                      "1 CANCELLED PLUGIN@half( cpu 6/5/5)!");
 }
 END_TEST
@@ -265,117 +246,6 @@ START_TEST(validators_without_a_reason_get_a_sentence)
 }
 END_TEST
 
-/* --- filters, orders, selectors --- */
-
-static bool keep_b(const struct room *m, const struct requirement *r,
-                   const struct option_value *options, uint32_t agent)
-{
-    (void)r;
-    (void)options;
-    return m->snapshot->agents[agent].id[0] == 'b';
-}
-
-static uint32_t explain_b(const struct room *m, const struct requirement *r,
-                          const struct option_value *options, const struct entrants *who,
-                          struct arena *a, struct cause *ret)
-{
-    (void)r;
-    (void)options;
-    ret->kind = CAUSE_PLUGIN;
-    ret->subject = NULL;
-    ret->message = arena_printf(a, "%u of them, %s.", who->n, m->empty ? "never" : "not now");
-    return NONE;
-}
-
-static const struct plugin only_b = {ABI, .kind = PLUGIN_FILTER, .name = "only-b",
-                                     .filter = {.keep = keep_b}};
-static const struct plugin explained_b = {ABI, .kind = PLUGIN_FILTER, .name = "only-b",
-                                          .filter = {.keep = keep_b, .explain = explain_b}};
-
-START_TEST(filters_from_outside_narrow_the_agents)
-{
-    CLEANUP(arena_destroyp) struct arena *a = arena_create();
-    const struct plugin *const plain[] = {&only_b}, *const explained[] = {&explained_b};
-    const char *five = "agent a cpu=9; agent b1 cpu=3; agent b2 cpu=3; session 1 cpu=1; session 2 "
-                       "cpu=1; session 3 cpu=1; "
-                       "session 4 cpu=2; session 5 cpu=3";
-    ck_assert_str_eq(run_with(plain, 1, five, a),
-                     "1 SCHEDULED b1\n2 SCHEDULED b1\n3 SCHEDULED b1\n4 SCHEDULED b2\n"
-                     "5 WAITING PLUGIN@only-b()");
-    ck_assert_str_eq(run_with(explained, 1, "agent a; session 1", a),
-                     "1 INFEASIBLE PLUGIN@only-b()!");
-}
-END_TEST
-
-START_TEST(filters_without_words_get_a_sentence)
-{
-    CLEANUP(arena_destroyp) struct arena *a = arena_create();
-    CLEANUP(registry_destroyp) struct registry *r = registry_create(), *r2 = registry_create();
-    const struct snapshot *s = scene_snapshot("agent a; agent c; session 1", a);
-    const struct plugin *const filters[] = {&only_b, &explained_b};
-    struct registry *const registries[] = {r, r2};
-    static const char *const whole[] = {"The filter only-b refuses every agent left.",
-                                        "2 of them, never."};
-    static const char *const one[] = {"The filter only-b refuses this agent.",
-                                      "1 of them, not now."};
-    for (size_t i = 0; i < 2; i++) {
-        struct policy *p = NULL;
-        struct explanation *x = NULL;
-        struct explain_request q = {.session = 0, .agents = true};
-        ck_assert_int_eq(registry_add(registries[i], filters[i], "f.so", NULL), 0);
-        ck_assert_int_eq(policy_resolve(registries[i], NULL, s, a, &p, NULL), 0);
-        ck_assert_int_eq(round_explain(s, p, &q, a, &x, NULL), 0);
-        ck_assert_str_eq(x->decision.causes[0].message, whole[i]);
-        ck_assert_str_eq(x->decision.causes[0].subject, "");
-        ck_assert_str_eq(x->agents[1].causes[0].message, one[i]);
-        ck_assert_msg(x->by_cause[CAUSE_PLUGIN] == 2, "%u agents", x->by_cause[CAUSE_PLUGIN]);
-    }
-}
-END_TEST
-
-static int64_t last_letter(const struct room *m, const struct requirement *r,
-                           const struct option_value *options, uint32_t agent)
-{
-    (void)r;
-    (void)options;
-    const char *id = m->snapshot->agents[agent].id;
-    return -(int64_t)id[strlen(id) - 1];
-}
-
-static uint32_t reverse(const struct room *m, const struct requirement *r,
-                        const struct option_value *options, uint32_t agent, int64_t *key)
-{
-    (void)m;
-    (void)r;
-    (void)options;
-    key[0] = -(int64_t)agent;
-    return 1;
-}
-
-static const struct plugin by_letter = {ABI, .kind = PLUGIN_ORDER, .name = "by-letter",
-                                        .order = {.rank = last_letter}};
-static const struct plugin backwards = {ABI, .kind = PLUGIN_SELECTOR, .name = "backwards",
-                                        .selector = {.key = reverse}};
-
-START_TEST(orders_and_selectors_from_outside_choose)
-{
-    CLEANUP(arena_destroyp) struct arena *a = arena_create();
-    const struct plugin *const plugins[] = {&by_letter, &backwards};
-    const char *scene = "group strategy=backwards; agent a1 cpu=1; agent a2 cpu=1; agent b2 cpu=1; "
-                        "session 1 cpu=1; session 2 "
-                        "cpu=1; session 3 cpu=1; session 4 cpu=1; cursor x86_64 q";
-    ck_assert_str_eq(run_with(plugins, 2, scene, a),
-                     "1 SCHEDULED b2\n2 SCHEDULED a2\n3 SCHEDULED a1\n"
-                     "4 WAITING CAPACITY@resources(a1 cpu 1/0/1)");
-    ck_assert_str_eq(run_with(plugins + 1, 1, scene, a),
-                     "1 SCHEDULED b2\n2 SCHEDULED a2\n3 SCHEDULED a1\n"
-                     "4 WAITING CAPACITY@resources(a1 cpu 1/0/1)");
-    ck_assert_str_eq(
-        run_with(plugins, 1, "agent a1 cpu=9; agent a2 cpu=8; agent b2 cpu=7; session 1 cpu=1", a),
-        "1 SCHEDULED b2");
-}
-END_TEST
-
 static void add(TCase *tc)
 {
     tcase_add_loop_test(tc, sequencers_are_watched, 0, ARRAY_SIZE(scripts));
@@ -383,9 +253,6 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_shared_plugin_shows_one_symbol);
     tcase_add_test(tc, validators_run_after_the_nine_in_name_order);
     tcase_add_test(tc, validators_without_a_reason_get_a_sentence);
-    tcase_add_test(tc, filters_from_outside_narrow_the_agents);
-    tcase_add_test(tc, filters_without_words_get_a_sentence);
-    tcase_add_test(tc, orders_and_selectors_from_outside_choose);
 }
 
 int main(void)

@@ -79,6 +79,23 @@ static const struct scene_case cases[] = {
     {"strict pack: a session larger than any agent never fits",
      ABC PSTRICT "session 1 in=7 multi cpu=5; kernel 1 sub cpu=5",
      "1 INFEASIBLE INFEASIBLE@resources(a cpu 5/4/9)!"},
+    {"strict pack: the cause follows the first member",
+     "agent a cpu=9 held.cpu=1; agent b cpu=9 held.cpu=2; sgroup 7 pack strict; session 1 in=7 "
+     "cpu=9; session 2 in=7 "
+     "designated=b cpu=1; session 3 in=7 cpu=9",
+     "1 WAITING CAPACITY@resources(a cpu 9/8/9)\n2 SCHEDULED b\n3 WAITING CAPACITY@resources(b cpu "
+     "9/6/9)"},
+    {"strict spread: the cause follows the last free agent",
+     "agent a cpu=9 held.cpu=1; agent b cpu=9 held.cpu=2; sgroup 7 spread strict; session 1 in=7 "
+     "cpu=9; session 2 in=7 "
+     "designated=a cpu=1; session 3 in=7 cpu=9; session 4 in=7 cpu=1; session 5 in=7 cpu=9",
+     "1 WAITING CAPACITY@resources(a cpu 9/8/9)\n2 SCHEDULED a\n3 WAITING CAPACITY@resources(b cpu "
+     "9/7/9)\n"
+     "4 SCHEDULED b\n5 WAITING SESSION_GROUP@session_group(#7)"},
+    {"groups alike but for their name have answers of their own",
+     "agent a cpu=1; sgroup 7 spread strict; sgroup 8 spread strict; member 7 a 1; session 1 in=7 "
+     "cpu=1; session 2 in=8 cpu=1",
+     "1 WAITING SESSION_GROUP@session_group(#7)\n2 SCHEDULED a"},
     {"a session counts once an agent",
      ABC SPREAD "member 7 b 1; session 1 in=7 multi cpu=1 designated=a; kernel 1 sub cpu=1; "
                 "session 2 in=7 cpu=9; session 3 "
