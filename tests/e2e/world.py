@@ -76,7 +76,11 @@ class Server:
     def _port(self) -> str:
         if self.process.poll() is not None:
             raise RuntimeError(f"berthd ended with {self.process.returncode}: {self.tail()}")
-        return self.port_file.read_text("utf-8").strip() if self.port_file.exists() else ""
+        return self.ports()[0] if self.port_file.exists() else ""
+
+    def ports(self) -> list[str]:
+        """That of the RPCs, then that of the metrics when they are served."""
+        return self.port_file.read_text("utf-8").split()
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text("utf-8", errors="replace").splitlines()[-20:])

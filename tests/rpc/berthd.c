@@ -146,6 +146,14 @@ const char *berthd_serve(const char *const *args)
     return address;
 }
 
+int berthd_metrics_port(void)
+{
+    char ports[32];
+    const char *second = strchr(read_file("port", ports, sizeof(ports)), '\n');
+    ck_assert_msg(second != NULL && second[1] != '\0', "no second line of the port file");
+    return (int)strtol(second + 1, NULL, 10);
+}
+
 void berthd_signal(int sig)
 {
     ck_assert_int_eq(kill(child, sig), 0);

@@ -13,6 +13,8 @@ int berthd_run(const char *const *args);
 int berthd_beside(const char *const *args);
 /* Starts it as a server on a port of its own and waits until it listens. Returns its address. */
 const char *berthd_serve(const char *const *args);
+/* Of a server whose flags have --metrics-listen=127.0.0.1:0. */
+int berthd_metrics_port(void);
 /* SIGTERM, then waits; returns the exit code. */
 int berthd_end(void);
 void berthd_signal(int sig);
