@@ -72,18 +72,20 @@ int inbound_complete(struct inbound *in, struct err *e)
 
 /* --- saying what is wrong --- */
 
-static void path_add(char path[PATH_BYTES], const struct place *at)
+/* Writes the path from the outermost field; returns its length, at most PATH_BYTES - 1. */
+static size_t path_write(char path[PATH_BYTES], const struct place *at)
 {
+    size_t n = 0;
     if (at->up != NULL) {
-        path_add(path, at->up);
-        strncat(path, ".", PATH_BYTES - strlen(path) - 1);
+        n = path_write(path, at->up);
+        n += (size_t)snprintf(path + n, PATH_BYTES - n, ".");
     }
-    char step[PATH_BYTES];
+    n = n < PATH_BYTES ? n : PATH_BYTES - 1;
+    n += (size_t)snprintf(path + n, PATH_BYTES - n, "%s", at->field);
+    n = n < PATH_BYTES ? n : PATH_BYTES - 1;
     if (at->index >= 0)
-        snprintf(step, sizeof(step), "%s[%" PRId64 "]", at->field, at->index);
-    else
-        snprintf(step, sizeof(step), "%s", at->field);
-    strncat(path, step, PATH_BYTES - strlen(path) - 1);
+        n += (size_t)snprintf(path + n, PATH_BYTES - n, "[%" PRId64 "]", at->index);
+    return n < PATH_BYTES ? n : PATH_BYTES - 1;
 }
 
 static int violation(const struct place *at, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -95,7 +97,7 @@ static int violation(const struct place *at, struct err *e, const char *fmt, ...
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    path_add(path, at);
+    (void)path_write(path, at);
     return err_field(e, path, "%s %s", path, text);
 }
 

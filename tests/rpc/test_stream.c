@@ -1,6 +1,4 @@
-/* test_stream.c - server streams: order, bounds, slow readers, endings, drain. */
-#include <errno.h>
-#include <pthread.h>
+/* test_stream.c - server streams: order, bounds, slow readers, endings. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +6,8 @@
 #include "berth/v1/scheduler.pb-c.h"
 #include "server/clock.h"
 #include "server/server.h"
-#include "tests/rpc/handlers.h"
 #include "tests/rpc/machine.h"
+#include "tests/rpc/watching.h"
 
 static struct app *app;
 static struct client *client;
@@ -31,80 +29,11 @@ static void teardown(void)
     machine_stop();
 }
 
-/* --- helpers --- */
-
-static struct call_handle *watch(const char *group)
-{
-    Berth__V1__WatchEventsRequest q = BERTH__V1__WATCH_EVENTS_REQUEST__INIT;
-    char *groups[] = {(char *)group};
-    q.scaling_groups = groups;
-    q.n_scaling_groups = group != NULL ? 1 : 0;
-    struct call_handle *k = call_begin(client, WATCH_PATH, 0);
-    call_send_message(k, &q.base);
-    call_close_send(k);
-    return k;
-}
-
-static struct call_handle *watch_open(void)
-{
-    unsigned n = handlers_seen().opened;
-    struct call_handle *k = watch(NULL);
-    await_opened(n + 1);
-    return k;
-}
-
-/* Receives one message and compares its cursor. */
-static void expect_cursor(struct call_handle *k, const char *want)
-{
-    uint8_t *bytes = NULL;
-    size_t n = 0;
-    ck_assert_msg(call_receive(k, &bytes, &n), "the stream is over, \"%s\" did not come", want);
-    Berth__V1__WatchEventsResponse *m = berth__v1__watch_events_response__unpack(NULL, n, bytes);
-    ck_assert_msg(m != NULL, "a message cannot be read");
-    ck_assert_str_eq(m->cursor, want);
-    ck_assert_uint_eq(m->n_events, 1);
-    ck_assert_str_eq(m->events[0]->reason, "body");
-    berth__v1__watch_events_response__free_unpacked(m, NULL);
-    free(bytes);
-}
-
-static void push_number(unsigned i, enum stream_push want)
-{
-    char cursor[16];
-    (void)snprintf(cursor, sizeof(cursor), "c%u", i);
-    ck_assert_msg(push_cursor(handlers_stream(), cursor) == want, "push of %s", cursor);
-}
-
-static void expect_number(struct call_handle *k, unsigned i)
-{
-    char cursor[16];
-    (void)snprintf(cursor, sizeof(cursor), "c%u", i);
-    expect_cursor(k, cursor);
-}
-
-static void expect_end(struct call_handle *k, grpc_status_code code, const char *reason)
-{
-    struct reply r = {.body = NULL};
-    char text[8192];
-    call_end(k, &r);
-    ck_assert_code(&r, code, "end of the stream");
-    ck_assert_str_eq(reply_info(&r, NULL, text), reason);
-    reply_free(&r);
-}
-
-static void leave(struct call_handle *k)
-{
-    struct reply r = {.body = NULL};
-    call_cancel_now(k);
-    call_end(k, &r);
-    reply_free(&r);
-}
-
 /* --- order --- */
 
 START_TEST(stream_delivers_in_order)
 {
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     for (unsigned i = 0; i < 100; i++)
         push_number(i, STREAM_PUSHED);
     for (unsigned i = 0; i < 100; i++)
@@ -117,7 +46,7 @@ END_TEST
 START_TEST(stream_delivers_what_was_pushed_before_the_handler_returned)
 {
     handlers_push_at_open(3);
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     for (int i = 0; i < 3; i++)
         expect_cursor(k, "at-open");
     leave(k);
@@ -129,7 +58,7 @@ END_TEST
 
 START_TEST(stream_refused_by_its_handler_ends_with_the_error)
 {
-    expect_end(watch("refuse"), GRPC_STATUS_NOT_FOUND, "NO_SUCH");
+    expect_end(watch(client, "refuse"), GRPC_STATUS_NOT_FOUND, "NO_SUCH");
     ck_assert_uint_eq(handlers_seen().closed, 0);
 }
 END_TEST
@@ -137,7 +66,7 @@ END_TEST
 START_TEST(stream_finished_before_it_is_open_sends_what_it_has)
 {
     handlers_push_at_open(2);
-    struct call_handle *k = watch("finish");
+    struct call_handle *k = watch(client, "finish");
     expect_cursor(k, "at-open");
     expect_cursor(k, "at-open");
     expect_end(k, GRPC_STATUS_OK, "");
@@ -147,7 +76,7 @@ END_TEST
 
 START_TEST(stream_finished_with_ok_sends_what_is_queued_first)
 {
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     for (unsigned i = 0; i < 10; i++)
         push_number(i, STREAM_PUSHED);
     struct stream *s = stream_ref(handlers_stream());
@@ -163,7 +92,7 @@ END_TEST
 
 START_TEST(stream_closes_when_the_client_leaves)
 {
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     struct stream *s = stream_ref(handlers_stream());
     push_number(0, STREAM_PUSHED);
     expect_number(k, 0);
@@ -195,7 +124,7 @@ START_TEST(stream_ends_with_a_chosen_cursor)
     struct err e;
     struct reply r = {.body = NULL};
     char text[8192];
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     err_set(&e, ERR_OUT_OF_RANGE, "CURSOR_EXPIRED", "too old");
     stream_finish_at(handlers_stream(), &e, "oldest");
     call_end(k, &r);
@@ -224,7 +153,7 @@ static unsigned fill(struct call_handle *k)
 START_TEST(stream_refuses_when_its_queue_is_full_and_says_when_it_has_room)
 {
     start((const char *[]){"--stream-queue=16", NULL});
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     unsigned n = fill(k);
     ck_assert_uint_ge(n, 16);
     for (unsigned i = 0; i < n; i++)
@@ -246,7 +175,7 @@ START_TEST(stream_of_a_slow_reader_ends_with_where_to_resume)
     char text[8192];
     char last[64] = "";
     start((const char *[]){"--stream-queue=16", NULL});
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     (void)fill(k);
     err_set(&e, ERR_EXHAUSTED, "SLOW_READER", "read faster");
     stream_finish(handlers_stream(), &e);
@@ -273,7 +202,7 @@ START_TEST(stream_of_a_reader_that_never_reads_is_cut)
     struct reply r = {.body = NULL};
     char big[60000];
     start((const char *[]){"--stream-queue=16", "--request-timeout=200ms", NULL});
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     memset(big, 0, sizeof(big));
     CLEANUP(packet_unrefp) struct packet *p = packet_copy(big, sizeof(big));
     while (stream_push(handlers_stream(), &(struct stream_message){.body = p}) == STREAM_PUSHED)
@@ -287,50 +216,18 @@ START_TEST(stream_of_a_reader_that_never_reads_is_cut)
 }
 END_TEST
 
-/* --- limits and drain --- */
+/* --- limits --- */
 
 START_TEST(streams_beyond_the_limit_are_refused)
 {
     start((const char *[]){"--max-streams=2", NULL});
-    struct call_handle *a = watch_open();
-    struct call_handle *b = watch_open();
-    expect_end(watch(NULL), GRPC_STATUS_RESOURCE_EXHAUSTED, "OVERLOADED");
+    struct call_handle *a = watch_open(client);
+    struct call_handle *b = watch_open(client);
+    expect_end(watch(client, NULL), GRPC_STATUS_RESOURCE_EXHAUSTED, "OVERLOADED");
     leave(a);
     await_closed(1);
     leave(b);
     await_closed(2);
-}
-END_TEST
-
-START_TEST(stream_of_a_drain_gets_what_is_queued_and_where_to_resume)
-{
-    struct reply r = {.body = NULL};
-    char text[8192];
-    struct call_handle *k = watch_open();
-    for (unsigned i = 0; i < 50; i++)
-        push_number(i, STREAM_PUSHED);
-    machine_drain(SOON_MS);
-    for (unsigned i = 0; i < 50; i++)
-        expect_number(k, i);
-    call_end(k, &r);
-    ck_assert_code(&r, GRPC_STATUS_UNAVAILABLE, "a stream at the drain");
-    ck_assert_str_eq(reply_info(&r, "cursor", text), "c49");
-    reply_free(&r);
-}
-END_TEST
-
-START_TEST(streams_end_when_the_server_drains)
-{
-    enum { N = 20 };
-    struct call_handle *k[N];
-    for (int i = 0; i < N; i++)
-        k[i] = watch_open();
-    int64_t begun = clock_ns();
-    machine_drain(SOON_MS);
-    ck_assert_msg(clock_ns() - begun < SOON_MS * NS_PER_MS / 2, "the drain took the whole grace");
-    ck_assert_uint_eq(handlers_seen().closed, N);
-    for (int i = 0; i < N; i++)
-        expect_end(k[i], GRPC_STATUS_UNAVAILABLE, "DRAINING");
 }
 END_TEST
 
@@ -359,64 +256,13 @@ START_TEST(stream_outlives_the_age_of_its_connection)
 {
     char peer[128];
     start((const char *[]){"--max-connection-age=100ms", NULL});
-    struct call_handle *k = watch_open();
+    struct call_handle *k = watch_open(client);
     peer_now(peer);
     await_true(peer_changed, peer, "calls to come over a new connection");
     push_number(0, STREAM_PUSHED);
     expect_number(k, 0);
     leave(k);
     await_closed(1);
-}
-END_TEST
-
-/* --- drain of unary calls --- */
-
-static void *drain_in_thread(void *arg)
-{
-    (void)arg;
-    machine_drain(SOON_MS);
-    return NULL;
-}
-
-static bool refuses_calls(void *ctx)
-{
-    struct reply r;
-    (void)ctx;
-    client_schedule(client, "echo", &r);
-    bool refused = r.code == GRPC_STATUS_UNAVAILABLE;
-    reply_free(&r);
-    return refused;
-}
-
-START_TEST(drain_waits_for_calls_in_progress)
-{
-    struct reply r = {.body = NULL};
-    pthread_t drainer;
-    struct call_handle *k = call_begin(client, SCHEDULE_PATH, 0);
-    call_send(k, "\x0a\x04hold", 6);
-    await_begun(1);
-    ck_assert_int_eq(pthread_create(&drainer, NULL, drain_in_thread, NULL), 0);
-    await_true(refuses_calls, NULL, "new calls to be refused");
-    ck_assert_int_eq(pthread_tryjoin_np(drainer, NULL), EBUSY);
-    handlers_release();
-    call_end(k, &r);
-    ck_assert_code(&r, GRPC_STATUS_OK, "a call that was in progress");
-    reply_free(&r);
-    ck_assert_int_eq(pthread_join(drainer, NULL), 0);
-}
-END_TEST
-
-START_TEST(drain_stops_calls_when_the_grace_is_over)
-{
-    struct reply r = {.body = NULL};
-    struct call_handle *k = call_begin(client, SCHEDULE_PATH, 0);
-    call_send(k, "\x0a\x04obey", 6);
-    await_begun(1);
-    machine_drain(50);
-    ck_assert_uint_eq(handlers_seen().stopped, 1);
-    call_end(k, &r);
-    ck_assert_int_ne(r.code, GRPC_STATUS_OK);
-    reply_free(&r);
 }
 END_TEST
 
@@ -445,9 +291,5 @@ int main(void)
     add_case(s, "stuck", true, stream_of_a_reader_that_never_reads_is_cut);
     add_case(s, "limit", true, streams_beyond_the_limit_are_refused);
     add_case(s, "age", true, stream_outlives_the_age_of_its_connection);
-    add_case(s, "drain", false, streams_end_when_the_server_drains);
-    add_case(s, "drain queue", false, stream_of_a_drain_gets_what_is_queued_and_where_to_resume);
-    add_case(s, "drain waits", false, drain_waits_for_calls_in_progress);
-    add_case(s, "drain stops", false, drain_stops_calls_when_the_grace_is_over);
     return run_suite(s);
 }
