@@ -63,8 +63,6 @@ void members_enter(struct members *m, uint32_t group)
         return;
     leave(m);
     m->current = group;
-    if (group == NONE)
-        return;
     for (uint32_t i = m->first[group]; i != 0; i = m->entries[i - 1].next) {
         const struct member_entry *e = &m->entries[i - 1];
         m->count[e->agent] = e->count;

@@ -23,7 +23,7 @@ struct members {
 
 /* With the counts of the snapshot, or with none at all. */
 void members_init(struct members *m, const struct snapshot *s, bool with_counts, struct arena *a);
-void members_enter(struct members *m, uint32_t group); /* NONE: spread out nothing */
+void members_enter(struct members *m, uint32_t group); /* spreads it out */
 uint32_t members_n(const struct members *m); /* entries of the current group, zeros included */
 /* The agents with a count > 0 in the current group, in no order; gives their number. */
 uint32_t members_list(const struct members *m, uint32_t *ret_agents);

@@ -29,7 +29,7 @@ struct policy {
     const char **unknown_options; /* NULL-ended */
 };
 
-const char *plugin_kind_name(enum plugin_kind kind);
+const char *plugin_kind_name(enum plugin_kind kind); /* of a registered plugin */
 uint32_t plugin_n_options(const struct plugin *p);
 
 #endif

@@ -34,7 +34,7 @@ static const char *const kind_names[N_PLUGIN_KINDS] = {
 
 const char *plugin_kind_name(enum plugin_kind kind)
 {
-    return (unsigned)kind < N_PLUGIN_KINDS ? kind_names[kind] : "unknown";
+    return kind_names[kind];
 }
 
 uint32_t plugin_n_options(const struct plugin *p)

@@ -4,6 +4,8 @@
  * and a plain scan remembers nothing. */
 #include <string.h>
 
+#include "scheduler/cause.h"
+#include "scheduler/policy_internal.h"
 #include "tests/unit/scene.h"
 #include "tests/unit/unit.h"
 
@@ -37,6 +39,10 @@ static const struct size sizes[] = {
     {"many agents, many amounts", 150, 700, 4, 1000, 5, 0, 0},
     {"single-node only, containers matter", 40, 600, 2, 8, 0, 0, 6},
     {"with session groups and designated agents", 40, 300, 3, 6, 20, 30, 5},
+    {"few shapes that come again and again", 6, 250, 1, 2, 50, 0, 0},
+    {"few shapes with groups", 8, 250, 1, 2, 30, 60, 0},
+    {"one amount in the way of another", 250, 900, 1, 60, 0, 0, 0},
+    {"every session its own amounts", 120, 2500, 3, 100000, 0, 0, 0},
     {"more slot sets than indexes", 20, 900, MAX_SLOTS, 3, 5, 0, 0},
 };
 
@@ -50,13 +56,11 @@ static void add_agents(struct snapshot_builder *b, const struct size *z, struct 
 {
     for (uint32_t i = 0; i < z->agents; i++) {
         int64_t *capacity = NULL, *held = NULL;
-        struct agent agent = {.id = arena_printf(a, "a%u", below(1000000)),
+        struct agent agent = {.id = arena_printf(a, "a%u", i * 7919 % 1009),
                               .addr = "",
                               .alive = below(10) > 0,
                               .schedulable = below(10) > 0,
                               .containers = (int32_t)below(3)};
-        if (builder_find_agent(b, agent.id) != NONE)
-            continue;
         (void)builder_agent(b, &agent, below(4) == 0 ? "arm" : "x86", &capacity, &held);
         for (uint32_t k = 0; k < z->slots; k++) {
             capacity[k] = below(4) == 0 ? 0 : (int64_t)below(4 * z->most + 1) * AMOUNT_ONE;
@@ -65,8 +69,7 @@ static void add_agents(struct snapshot_builder *b, const struct size *z, struct 
     }
 }
 
-static void add_session(struct snapshot_builder *b, const struct size *z, uint32_t n,
-                        struct arena *a)
+static void add_session(struct snapshot_builder *b, const struct size *z, uint32_t n)
 {
     int64_t *request = NULL;
     bool gang = below(100) < z->gangs;
@@ -92,8 +95,8 @@ static void add_session(struct snapshot_builder *b, const struct size *z, uint32
         (void)builder_kernel(b, i, &kernel, arch, &request);
         amounts(request, z);
     }
-    if (below(100) < z->groups)
-        builder_designated(b, i, arena_printf(a, "a%u", below(1000000)));
+    for (uint32_t k = below(100) < z->groups ? 1 + below(3) : 0; k > 0; k--)
+        builder_designated(b, i, builder_agent_at(b, below(z->agents / 2))->id);
 }
 
 static const struct snapshot *cluster(const struct size *z, const char *strategy, struct arena *a)
@@ -107,9 +110,80 @@ static const struct snapshot *cluster(const struct size *z, const char *strategy
         (void)builder_slot(b, arena_printf(a, "s%u", i), SLOT_COUNT, 0);
     add_agents(b, z, a);
     for (uint32_t i = 0; i < z->sessions; i++)
-        add_session(b, z, i + 1, a);
+        add_session(b, z, i + 1);
     return builder_finish(b);
 }
+
+/* Hundreds of agents hold nearly enough: what "concentrated" likes best never fits. */
+START_TEST(nearly_full_agents_are_not_in_the_way)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    struct text t = {.arena = a};
+    text_add(&t, "agent z1 cpu=900; agent z2 cpu=900");
+    for (unsigned i = 0; i < 300; i++)
+        text_addf(&t, "; agent a%03u cpu=%u held.cpu=2", i, 6 + i % 3);
+    for (unsigned i = 1; i <= 200; i++)
+        text_addf(&t, "; session %u cpu=%s", i, i % 50 == 0 ? "5.5" : i % 2 == 0 ? "6.5" : "7");
+    const struct snapshot *s = scene_snapshot(text_end(&t), a);
+    struct policy *policy = scene_policy(s, NULL, a);
+    struct round_limits plain = {.plain_scan = true};
+    struct plan *quick = NULL, *slow = NULL;
+    ck_assert_int_eq(round_run(s, policy, NULL, NULL, a, &quick, NULL, NULL), 0);
+    ck_assert_int_eq(round_run(s, policy, &plain, NULL, a, &slow, NULL, NULL), 0);
+    ck_assert_msg(quick->counts[OUTCOME_SCHEDULED] == 200, "%u of 200 placed",
+                  quick->counts[OUTCOME_SCHEDULED]);
+    ck_assert_msg(quick->hash == slow->hash, "the index chose other agents than a scan");
+}
+END_TEST
+
+static int64_t alike(const struct room *m, const struct requirement *r,
+                     const struct option_value *options, uint32_t agent)
+{
+    (void)m;
+    (void)r;
+    (void)options;
+    (void)agent;
+    return 0;
+}
+
+/* An order that goes by marks and makes no difference: marked and other agents are one tier. */
+START_TEST(a_tier_of_marked_and_other_agents_is_the_selectors)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    static const struct plugin order = {.abi = BERTH_PLUGIN_ABI,
+                                        .kind = PLUGIN_ORDER,
+                                        .name = "alike",
+                                        .order = {.rank = alike, .by_marks = true}};
+    static const char *const want[] = {
+        "1 SCHEDULED b\n2 SCHEDULED b\n3 SCHEDULED b\n4 SCHEDULED c\n5 SCHEDULED c\n6 SCHEDULED c\n"
+        "7 SCHEDULED a\n8 SCHEDULED d",
+        "1 SCHEDULED a\n2 SCHEDULED b\n3 SCHEDULED c\n4 SCHEDULED d\n5 SCHEDULED a\n6 SCHEDULED b\n"
+        "7 SCHEDULED d\n8 WAITING CAPACITY@resources(a cpu 3/2/4)"};
+    static const char *const names[] = {"concentrated", "roundrobin"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        for (int plain = 0; plain < 2; plain++) {
+            const struct snapshot *s = scene_snapshot(
+                arena_printf(a,
+                             "group strategy=%s; agent a cpu=4; agent b cpu=3; agent c cpu=3; "
+                             "agent d cpu=5; session 1 designated=c cpu=1; "
+                             "session 2 designated=c cpu=1; session 3 designated=d,c cpu=1; "
+                             "session 4 designated=c,d cpu=1; session 5 "
+                             "designated=d cpu=1; session 6 designated=b,a cpu=1; session 7 "
+                             "designated=a cpu=3; session 8 designated=a cpu=3",
+                             names[i]),
+                a);
+            struct policy *policy = scene_policy(s, NULL, a);
+            struct chosen only = {.plugin = &order};
+            struct round_limits limits = {.plain_scan = plain};
+            struct plan *p = NULL;
+            policy->orders = (struct chosen_list){.items = &only, .n = 1};
+            ck_assert_int_eq(round_run(s, policy, &limits, NULL, a, &p, NULL, NULL), 0);
+            const char *got = scene_plan_text(s, p, a);
+            ck_assert_msg(strcmp(got, want[i]) == 0, "%s, %s:\n%s", names[i],
+                          plain ? "scan" : "index", got);
+        }
+}
+END_TEST
 
 static const char *const strategies[] = {"concentrated", "dispersed", "legacy", "roundrobin"};
 enum { SEEDS = 12 };
@@ -131,14 +205,16 @@ START_TEST(index_and_scan_make_the_same_plan)
                       quick->n_decisions);
         const char *x = scene_plan_text(s, quick, a), *y = scene_plan_text(s, slow, a);
         ck_assert_msg(strcmp(x, y) == 0 && quick->hash == slow->hash,
-                      "%s, %s, seed %u:\n--- scan\n%s\n--- index\n%s", z->what, s->strategy, seed,
-                      y, x);
+                      "%s, %s, seed %u:\n--- scan\n%.3000s\n--- index\n%.3000s", z->what,
+                      s->strategy, seed, y, x);
     }
 }
 END_TEST
 
 static void add(TCase *tc)
 {
+    tcase_add_test(tc, nearly_full_agents_are_not_in_the_way);
+    tcase_add_test(tc, a_tier_of_marked_and_other_agents_is_the_selectors);
     tcase_add_loop_test(tc, index_and_scan_make_the_same_plan, 0, ARRAY_SIZE(sizes));
 }
 

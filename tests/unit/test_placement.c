@@ -238,6 +238,17 @@ static const struct scene_case gang_cases[] = {
      "agent a cpu=8 held.cpu=4; session 1 multi cpu=5; kernel 1 sub idx=1 cpu=1; kernel 1 sub "
      "idx=2 cpu=5",
      "1 INFEASIBLE INFEASIBLE@resources(a cpu 5/2/8)!"},
+    {"the same shortage of another slot is another cause",
+     "agent a cpu=4 mem=4; session 1 multi cpu=9; kernel 1 sub mem=9",
+     "1 INFEASIBLE INFEASIBLE@resources(a cpu 9/4/4)! INFEASIBLE@resources(a mem 9/4/4)!"},
+    {"the same shortage with less left is another cause",
+     "agent a cpu=16 held.cpu=12; session 1 multi cpu=5; kernel 1 sub idx=2 cpu=2; kernel 1 sub "
+     "idx=3 cpu=5",
+     "1 WAITING CAPACITY@resources(a cpu 5/4/16) CAPACITY@resources(a cpu 5/2/16)"},
+    {"one slot short and two slots short are two causes",
+     "agent a cpu=4 mem=4; session 1 multi cpu=9; kernel 1 sub cpu=9 mem=9",
+     "1 INFEASIBLE INFEASIBLE@resources(a cpu 9/4/4)! INFEASIBLE@resources(a cpu 9/4/4 mem "
+     "9/4/4)!"},
     {"a gang of one is a gang", "agent a cpu=1; session 1 multi cpu=2",
      "1 INFEASIBLE INFEASIBLE@resources(a cpu 2/1/1)!"},
     {"a gang that failed may fit later, with less room: its first kernel goes elsewhere",

@@ -27,6 +27,18 @@ static uint32_t explain_b(const struct room *m, const struct requirement *r,
     return NONE;
 }
 
+static uint32_t explain_nothing(const struct room *m, const struct requirement *r,
+                                const struct option_value *options, const struct entrants *who,
+                                struct arena *a, struct cause *ret)
+{
+    (void)m;
+    (void)r;
+    (void)options;
+    (void)a;
+    ret->message = NULL;
+    return who->agents[0];
+}
+
 static const struct plugin only_b = {ABI, .kind = PLUGIN_FILTER, .name = "only-b",
                                      .filter = {.keep = keep_b}};
 static const struct plugin explained_b = {ABI, .kind = PLUGIN_FILTER, .name = "only-b",
@@ -44,6 +56,29 @@ START_TEST(filters_from_outside_narrow_the_agents)
                      "5 WAITING PLUGIN@only-b()");
     ck_assert_str_eq(scene_run_with(explained, 1, "agent a; session 1", a),
                      "1 INFEASIBLE PLUGIN@only-b()!");
+}
+END_TEST
+
+/* Two filters of one kind of cause count an agent once. */
+START_TEST(agents_are_counted_once_a_kind)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    CLEANUP(registry_destroyp) struct registry *r = registry_create();
+    static const struct plugin mute = {ABI, .kind = PLUGIN_FILTER, .name = "mute",
+                                       .filter = {.keep = keep_b, .explain = explain_nothing}};
+    const struct snapshot *s = scene_snapshot("agent a; agent b; agent c; session 1", a);
+    struct explain_request q = {.session = 0, .agents = true};
+    struct policy *p = NULL;
+    struct explanation *x = NULL;
+    ck_assert_int_eq(registry_add(r, &only_b, "f.so", NULL) + registry_add(r, &mute, "m.so", NULL),
+                     0);
+    ck_assert_int_eq(policy_resolve(r, NULL, s, a, &p, NULL), 0);
+    ck_assert_int_eq(round_explain(s, p, &q, a, &x, NULL), 0);
+    ck_assert_str_eq(scene_causes_text(s, x->agents[0].causes, x->agents[0].n_causes, a),
+                     " PLUGIN@mute() PLUGIN@only-b()");
+    ck_assert_str_eq(x->agents[0].causes[0].message, "The filter mute refuses this agent.");
+    ck_assert_msg(x->by_cause[CAUSE_PLUGIN] == 2, "%u agents", x->by_cause[CAUSE_PLUGIN]);
+    ck_assert_msg(x->agents[1].fits, "b does not fit");
 }
 END_TEST
 
@@ -139,12 +174,19 @@ START_TEST(orders_and_selectors_from_outside_choose)
         scene_run_with(plugins, 1,
                        "agent a1 cpu=9; agent a2 cpu=8; agent b2 cpu=7; session 1 cpu=1", a),
         "1 SCHEDULED b2");
+    scene = "agent a1 cpu=2; agent a2 cpu=2; agent b1 cpu=2; session 1 cpu=1; session 2 cpu=1; "
+            "session 3 cpu=1; session 4 cpu=1; "
+            "session 5 cpu=1";
+    ck_assert_str_eq(scene_run_with(plugins, 1, scene, a),
+                     "1 SCHEDULED a2\n2 SCHEDULED a2\n3 SCHEDULED a1\n4 SCHEDULED a1\n"
+                     "5 SCHEDULED b1");
 }
 END_TEST
 
 static void add(TCase *tc)
 {
     tcase_add_test(tc, filters_from_outside_narrow_the_agents);
+    tcase_add_test(tc, agents_are_counted_once_a_kind);
     tcase_add_test(tc, filters_without_words_get_a_sentence);
     tcase_add_test(tc, requirements_name_their_kernels);
     tcase_add_test(tc, orders_and_selectors_from_outside_choose);

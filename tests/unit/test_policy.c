@@ -183,6 +183,87 @@ START_TEST(the_server_gives_defaults_and_the_group_overlays_them)
 }
 END_TEST
 
+START_TEST(space_around_a_value_does_not_matter)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    static const struct option server[] = {{"probe.level", " \t\n\r3 \t\n\r"},
+                                           {"probe.strict", " false "},
+                                           {"probe.mode", "\n\" slow\t\""},
+                                           {"probe.label", " \"\\u00E9 \" "}};
+    struct policy_config c = {.options = server, .n_options = ARRAY_SIZE(server)};
+    ck_assert_str_eq(probe_text("", &c, a), "3 0 0=slow \xc3\xa9 ");
+    static const struct option blank[] = {{"probe.level", " "}};
+    c = (struct policy_config){.options = blank, .n_options = 1};
+    ck_assert_str_eq(
+        probe_text("", &c, a),
+        "Option \"probe.level\" of validator probe must be an integer from -5 to 100, not .");
+}
+END_TEST
+
+static bool keep(const struct room *m, const struct requirement *r,
+                 const struct option_value *options, uint32_t agent)
+{
+    (void)m;
+    (void)r;
+    return options[0].number == (int64_t)agent;
+}
+
+static int64_t rank(const struct room *m, const struct requirement *r,
+                    const struct option_value *options, uint32_t agent)
+{
+    (void)m;
+    (void)r;
+    return options[0].number == (int64_t)agent ? 0 : 1;
+}
+
+static uint32_t key(const struct room *m, const struct requirement *r,
+                    const struct option_value *options, uint32_t agent, int64_t *ret)
+{
+    ret[0] = rank(m, r, options, agent);
+    return 1;
+}
+
+/* Filters, orders and selectors have options, too: each of these wants the agent its option names.
+ */
+START_TEST(every_kind_of_plugin_has_options)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    static const struct plugin kinds[] = {
+        {.abi = BERTH_PLUGIN_ABI,
+         .kind = PLUGIN_FILTER,
+         .name = "wish",
+         .options = specs,
+         .filter = {.keep = keep}},
+        {.abi = BERTH_PLUGIN_ABI,
+         .kind = PLUGIN_ORDER,
+         .name = "wish",
+         .options = specs,
+         .order = {.rank = rank}},
+        {.abi = BERTH_PLUGIN_ABI,
+         .kind = PLUGIN_SELECTOR,
+         .name = "wish",
+         .options = specs,
+         .selector = {.key = key}},
+    };
+    static const char *const words[] = {"filter", "order", "selector"};
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const struct plugin *const one[] = {&kinds[i]};
+        const char *group = kinds[i].kind == PLUGIN_SELECTOR ? "group strategy=wish;" : "";
+        const char *scene =
+            arena_printf(a, "%s agent a; agent b; agent c; session 1; option wish.level", group);
+        ck_assert_str_eq(scene_run_with(one, 1, arena_printf(a, "%s 1", scene), a),
+                         "1 SCHEDULED b");
+        ck_assert_str_eq(scene_run_with(one, 1, arena_printf(a, "%s 2", scene), a),
+                         "1 SCHEDULED c");
+        ck_assert_str_eq(
+            scene_run_with(one, 1, arena_printf(a, "%s 101", scene), a),
+            arena_printf(
+                a, "Option \"wish.level\" of %s wish must be an integer from -5 to 100, not 101.",
+                words[i]));
+    }
+}
+END_TEST
+
 START_TEST(unknown_options_are_kept_and_named)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
@@ -255,6 +336,8 @@ static void add(TCase *tc)
 {
     tcase_add_loop_test(tc, options_are_read_as_tabled, 0, ARRAY_SIZE(cases));
     tcase_add_test(tc, the_server_gives_defaults_and_the_group_overlays_them);
+    tcase_add_test(tc, space_around_a_value_does_not_matter);
+    tcase_add_test(tc, every_kind_of_plugin_has_options);
     tcase_add_test(tc, unknown_options_are_kept_and_named);
     tcase_add_test(tc, errors_carry_what_a_program_needs);
     tcase_add_test(tc, a_group_without_a_strategy_is_dispersed);
