@@ -16,6 +16,9 @@
     "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "      \
     "current_database()"
 
+/* Longer than anything the test waits for: a deadline must not be what frees the executor. */
+enum { PATIENT_MS = 10 * SOON_MS };
+
 static struct db db;
 static PGconn *locker;
 static struct client *client;
@@ -73,7 +76,7 @@ static void expect_free(void)
 START_TEST(client_that_leaves_frees_the_executor)
 {
     struct reply r = {.body = NULL};
-    struct call_handle *k = cancel_locked_session(0);
+    struct call_handle *k = cancel_locked_session(PATIENT_MS);
     db_await(&db, WAITING, "the statement to wait for the lock");
     call_cancel_now(k);
     call_end(k, &r);
@@ -105,7 +108,7 @@ END_TEST
 START_TEST(drain_gives_up_what_waits_in_the_database_after_the_grace)
 {
     struct reply r = {.body = NULL};
-    struct call_handle *k = cancel_locked_session(0);
+    struct call_handle *k = cancel_locked_session(PATIENT_MS);
     db_await(&db, WAITING, "the statement to wait for the lock");
     ck_assert_int_eq(berthd_end(), 0); /* within the patience of berthd_end() */
     call_end(k, &r);

@@ -214,17 +214,6 @@ START_TEST(machine_sends_the_errors_of_handlers_with_details)
 }
 END_TEST
 
-START_TEST(machine_answers_many_calls_on_one_connection)
-{
-    for (int i = 0; i < 200; i++) {
-        struct reply r;
-        client_schedule(client, "echo", &r);
-        ck_assert_code(&r, GRPC_STATUS_OK, "a call of many");
-        reply_free(&r);
-    }
-}
-END_TEST
-
 /* --- the database --- */
 
 START_TEST(machine_asks_the_probe_before_it_runs_a_handler)
@@ -285,77 +274,6 @@ START_TEST(machine_gives_a_deadline_to_calls_that_name_none)
 }
 END_TEST
 
-START_TEST(machine_does_not_begin_what_is_too_late)
-{
-    struct reply r = {.body = NULL};
-    start((const char *[]){"--executors=1", NULL});
-    struct call_handle *k = call_begin(client, SCHEDULE_PATH, 0);
-    call_send(k, "\x0a\x04hold", 6);
-    await_begun(1);
-    client_call(client, SCHEDULE_PATH, "\x0a\x04obey", 6, 50, &r);
-    ck_assert_code(&r, GRPC_STATUS_DEADLINE_EXCEEDED, "queued behind another");
-    reply_free(&r);
-    /* What the client says on one connection arrives in order: once this is answered, the server
-     * knows that the late one is given up. */
-    client_call(client, CHECK_PATH, "", 0, 0, &r);
-    ck_assert_code(&r, GRPC_STATUS_OK, "health");
-    reply_free(&r);
-    handlers_release();
-    call_end(k, &r);
-    ck_assert_code(&r, GRPC_STATUS_OK, "the one before it");
-    reply_free(&r);
-    client_schedule(client, "echo", &r);
-    reply_free(&r);
-    ck_assert_msg(handlers_seen().begun == 1, "the late one was begun all the same");
-}
-END_TEST
-
-/* --- overload --- */
-
-static void overload(const char *const *settings, const char *reason)
-{
-    struct reply r;
-    char field[256];
-    start(settings);
-    struct call_handle *held[2];
-    for (int i = 0; i < 2; i++) {
-        held[i] = call_begin(client, SCHEDULE_PATH, 0);
-        call_send(held[i], "\x0a\x04hold", 6);
-        if (i == 0)
-            await_begun(1);
-    }
-    client_schedule(client, "echo", &r);
-    for (int64_t until = clock_ns() + SOON_MS * NS_PER_MS;
-         r.code == GRPC_STATUS_OK && clock_ns() < until;) {
-        reply_free(&r); /* the second is not there yet */
-        client_schedule(client, "echo", &r);
-    }
-    check_refused(&r, GRPC_STATUS_RESOURCE_EXHAUSTED, reason, "one too many");
-    ck_assert_msg(reply_detail(&r, "RetryInfo", field), "no RetryInfo");
-    reply_free(&r);
-    client_call(client, CHECK_PATH, "", 0, 0, &r);
-    ck_assert_code(&r, GRPC_STATUS_OK, "health, in spite of the overload");
-    reply_free(&r);
-    handlers_release();
-    for (int i = 0; i < 2; i++) {
-        call_end(held[i], &r);
-        ck_assert_code(&r, GRPC_STATUS_OK, "the calls in progress");
-        reply_free(&r);
-    }
-}
-
-START_TEST(machine_refuses_more_calls_than_the_limit)
-{
-    overload((const char *[]){"--max-in-flight=2", NULL}, "OVERLOADED");
-}
-END_TEST
-
-START_TEST(machine_refuses_more_than_the_queue_holds)
-{
-    overload((const char *[]){"--executors=1", "--executor-queue=1", NULL}, "QUEUE_FULL");
-}
-END_TEST
-
 static void add_case(Suite *s, const char *name, bool own_start, const TTest *t, int end)
 {
     TCase *tc = tcase_create(name);
@@ -376,13 +294,9 @@ int main(void)
     add_case(s, "metadata", false, machine_gives_metadata_to_the_handler, 1);
     add_case(s, "large metadata", false, machine_refuses_large_metadata, 1);
     add_case(s, "errors", false, machine_sends_the_errors_of_handlers_with_details, 1);
-    add_case(s, "many", false, machine_answers_many_calls_on_one_connection, 1);
     add_case(s, "probe", false, machine_asks_the_probe_before_it_runs_a_handler, 1);
     add_case(s, "cancel", false, machine_tells_the_handler_when_the_client_cancels, 1);
     add_case(s, "deadline", false, machine_tells_the_handler_when_the_deadline_passes, 1);
     add_case(s, "no deadline", true, machine_gives_a_deadline_to_calls_that_name_none, 1);
-    add_case(s, "too late", true, machine_does_not_begin_what_is_too_late, 1);
-    add_case(s, "in flight", true, machine_refuses_more_calls_than_the_limit, 1);
-    add_case(s, "queue", true, machine_refuses_more_than_the_queue_holds, 1);
     return run_suite(s);
 }
