@@ -3,6 +3,10 @@
 
 #include "scheduler/fit_index.h"
 
+/* Users choose which slots they ask for, and each choice has an index: what all of them may take is
+ * bounded. */
+enum { INDEX_BYTES = 1024 * 1024, INDEX_BYTES_AN_AGENT = 2048 };
+
 static int64_t at_least_zero(int64_t amount)
 {
     return amount > 0 ? amount : 0;
@@ -21,12 +25,21 @@ struct book *book_create(const struct snapshot *s, const struct policy *p, bool 
     for (uint32_t i = 0; i < s->n_agents && !empty; i++)
         b->containers[i] = s->agents[i].containers;
     members_init(&b->members, s, !empty, a);
+    b->index_bytes = INDEX_BYTES + (size_t)s->n_agents * INDEX_BYTES_AN_AGENT;
     b->room = (struct room){.snapshot = s,
                             .remaining = b->remaining,
                             .containers = b->containers,
                             .max_containers = p->max_containers,
                             .empty = empty};
     return b;
+}
+
+bool book_spend(struct book *b, size_t bytes)
+{
+    if (bytes > b->index_bytes)
+        return false;
+    b->index_bytes -= bytes;
+    return true;
 }
 
 /* Full: let every index catch up, then begin anew. */

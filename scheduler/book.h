@@ -20,12 +20,15 @@ struct book {
     struct members members;
     struct fit_index *indexes[BOOK_MAX_INDEXES]; /* by track; NULL: not built */
     uint32_t uses[BOOK_MAX_INDEXES];             /* by track: questions so far */
+    size_t index_bytes;                          /* that the indexes may still take */
     uint32_t log[BOOK_LOG];                      /* agents touched, oldest first */
     uint32_t n_log;
 };
 
 struct book *book_create(const struct snapshot *s, const struct policy *p, bool empty,
                          struct arena *a);
+/* Takes bytes for an index; false: it would be too much, do without. */
+bool book_spend(struct book *b, size_t bytes);
 /* delta 1: hold the demand on the agent; -1: give it back. */
 void book_hold(struct book *b, uint32_t agent, const struct demand *d, int delta);
 

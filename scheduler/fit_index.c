@@ -15,9 +15,11 @@ struct fit_index {
 /* A descent takes at most 2 * depth entries; depth <= 32. */
 enum { STACK = 68 };
 
-struct fit_index *fit_index_create(const struct book *b, const struct chosen *selector,
+struct fit_index *fit_index_create(struct book *b, const struct chosen *selector,
                                    const struct requirement *like, struct arena *a)
 {
+    if (!book_spend(b, fit_tree_bytes(b->room.snapshot, like->n_asked)))
+        return NULL;
     struct fit_index *x = arena_new(a, struct fit_index, 1);
     fit_tree_init(&x->tree, b, selector, like, a);
     x->need = arena_new(a, int64_t, x->tree.width);
@@ -52,7 +54,7 @@ static const struct fit_layer *layer_for(const struct fit_index *x)
 /* Too many agents of the layer were in the way. Once they cost as much as a layer does, make one:
  * for all needs of about this size (powers of two), or, where that was not enough, for just this
  * need. */
-static void pay(struct fit_index *x, const struct fit_layer *used, uint32_t visited)
+static void pay(struct fit_index *x, struct book *b, const struct fit_layer *used, uint32_t visited)
 {
     enum { FREE_VISITS = 64, MAX_EXACT = 20 };
     struct fit_tree *t = &x->tree;
@@ -71,14 +73,15 @@ static void pay(struct fit_index *x, const struct fit_layer *used, uint32_t visi
     if (exact &&
         (t->n_layers >= MAX_EXACT || memcmp(floor, used->floor, t->width * sizeof(*floor)) == 0))
         return;
-    fit_tree_add_layer(t, floor);
+    if (book_spend(b, fit_layer_bytes(t)))
+        fit_tree_add_layer(t, floor);
     x->debt = 0;
 }
 
 /* --- questions --- */
 
 /* The leaf with the best key that takes it. */
-static uint32_t best_leaf(struct fit_index *x, const struct acceptance *f)
+static uint32_t best_leaf(struct fit_index *x, struct book *b, const struct acceptance *f)
 {
     const struct fit_tree *t = &x->tree;
     const struct fit_layer *l = layer_for(x);
@@ -102,7 +105,7 @@ static uint32_t best_leaf(struct fit_index *x, const struct acceptance *f)
         stack[n++] = 2 * node + left_first;
         stack[n++] = 2 * node + !left_first;
     }
-    pay(x, l, visited);
+    pay(x, b, l, visited);
     return best;
 }
 
@@ -147,7 +150,7 @@ static uint32_t leaves_before(const struct fit_tree *t, uint32_t agent)
     return low;
 }
 
-uint32_t fit_index_choose(struct fit_index *x, const struct book *b, const struct requirement *r,
+uint32_t fit_index_choose(struct fit_index *x, struct book *b, const struct requirement *r,
                           const struct acceptance *filters)
 {
     struct fit_tree *t = &x->tree;
@@ -160,7 +163,7 @@ uint32_t fit_index_choose(struct fit_index *x, const struct book *b, const struc
         if (leaf == NONE)
             leaf = first_leaf(x, 0, turn, filters);
     } else {
-        leaf = best_leaf(x, filters);
+        leaf = best_leaf(x, b, filters);
     }
     return leaf != NONE ? t->agent[leaf] : NONE;
 }

@@ -16,12 +16,13 @@ struct acceptance {
     const void *ctx;
 };
 
-/* `like` is any requirement of the track; of it only arch and slots matter. */
-struct fit_index *fit_index_create(const struct book *b, const struct chosen *selector,
+/* `like` is any requirement of the track; of it only arch and slots matter. NULL: the book has no
+ * bytes left for it. */
+struct fit_index *fit_index_create(struct book *b, const struct chosen *selector,
                                    const struct requirement *like, struct arena *a);
 
 /* The agent, or NONE. Brings the index up to date with the book first. */
-uint32_t fit_index_choose(struct fit_index *x, const struct book *b, const struct requirement *r,
+uint32_t fit_index_choose(struct fit_index *x, struct book *b, const struct requirement *r,
                           const struct acceptance *filters);
 
 /* The book's log is about to begin anew. */

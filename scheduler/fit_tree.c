@@ -144,6 +144,18 @@ static void load_all(struct fit_tree *x, const struct book *b)
         (void)bounds_fold(x, node);
 }
 
+size_t fit_tree_bytes(const struct snapshot *s, uint32_t n_asked)
+{
+    size_t nodes = (size_t)4 * s->n_agents; /* at most; a tree has twice as many as leaves */
+    size_t row = (n_asked + 1) * sizeof(int64_t);
+    return nodes * (row + sizeof(uint32_t)) + s->n_agents * (row + 2 * sizeof(uint32_t));
+}
+
+size_t fit_layer_bytes(const struct fit_tree *x)
+{
+    return (size_t)2 * x->size * sizeof(uint32_t);
+}
+
 void fit_tree_init(struct fit_tree *x, const struct book *b, const struct chosen *selector,
                    const struct requirement *like, struct arena *a)
 {

@@ -38,6 +38,9 @@ struct fit_tree {
 
 void fit_tree_init(struct fit_tree *x, const struct book *b, const struct chosen *selector,
                    const struct requirement *like, struct arena *a);
+/* About what a tree with its first layer takes, and what each further layer takes. */
+size_t fit_tree_bytes(const struct snapshot *s, uint32_t n_asked);
+size_t fit_layer_bytes(const struct fit_tree *x);
 void fit_tree_catch_up(struct fit_tree *x, const struct book *b);
 void fit_tree_add_layer(struct fit_tree *x, const int64_t *floor); /* n_layers < FIT_MAX_LAYERS */
 

@@ -40,10 +40,12 @@ static const struct size sizes[] = {
     {"single-node only, containers matter", 40, 600, 2, 8, 0, 0, 6},
     {"with session groups and designated agents", 40, 300, 3, 6, 20, 30, 5},
     {"few shapes that come again and again", 6, 250, 1, 2, 50, 0, 0},
+    {"gangs that give back in every column", 16, 400, 1, 3, 60, 0, 3},
     {"few shapes with groups", 8, 250, 1, 2, 30, 60, 0},
     {"one amount in the way of another", 250, 900, 1, 60, 0, 0, 0},
     {"every session its own amounts", 120, 2500, 3, 100000, 0, 0, 0},
     {"more slot sets than indexes", 20, 900, MAX_SLOTS, 3, 5, 0, 0},
+    {"more indexes than there are bytes for", 250, 400, MAX_SLOTS, 3, 5, 0, 0},
 };
 
 static void amounts(int64_t *row, const struct size *z)

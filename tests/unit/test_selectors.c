@@ -72,6 +72,10 @@ static const struct scene_case cases[] = {
      "1 SCHEDULED b"},
     {"only slots asked for are looked at",
      CONCENTRATED "agent a cpu=5 mem=1g; agent b cpu=4 mem=9g; session 1 cpu=1", "1 SCHEDULED b"},
+    {"of three slots the second decides when the first is equal",
+     CONCENTRATED "agent a cuda.shares=3 cpu=9 mem=1; agent b cuda.shares=3 cpu=5 mem=9; session 1 "
+                  "mem=1 cpu=1 cuda.shares=1",
+     "1 SCHEDULED b"},
     {"several slots of one device class go by text",
      CONCENTRATED "slot cuda.device; agent a cuda.device=5 cuda.shares=1 cpu=9; agent b "
                   "cuda.device=4 cuda.shares=9 cpu=9; "
