@@ -57,9 +57,8 @@ struct event {
     int64_t epoch;
     int64_t time; /* microseconds, the database's clock */
     const struct event_allocation *allocations;
-    uint32_t n_allocations;
     const struct event_cause *causes;
-    uint32_t n_causes;
+    uint32_t n_allocations, n_causes;
 };
 
 /* Events of a group with sequence > after, in order, at most max. In the arena. */
