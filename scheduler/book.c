@@ -7,30 +7,53 @@
  * bounded. */
 enum { INDEX_BYTES = 1024 * 1024, INDEX_BYTES_AN_AGENT = 2048 };
 
-static int64_t at_least_zero(int64_t amount)
+/* capacity - held, never below 0; plain where nothing can overflow. */
+static int64_t what_is_left(int64_t capacity, int64_t held)
 {
-    return amount > 0 ? amount : 0;
+    int64_t left = 0;
+    if (capacity == AMOUNT_INF || held < 0)
+        left = amount_sub(capacity, held);
+    else
+        left = capacity > held ? capacity - held : 0;
+    return left > 0 ? left : 0;
+}
+
+static bool has_negative(const int64_t *amounts, size_t n)
+{
+    int64_t signs = 0;
+    for (size_t i = 0; i < n; i++)
+        signs |= amounts[i];
+    return signs < 0;
+}
+
+/* Rows of its own, to be written to. */
+static void rows_create(struct book *b, struct arena *a)
+{
+    const struct snapshot *s = b->room.snapshot;
+    size_t n = (size_t)s->n_agents * s->n_slots;
+    b->remaining = arena_new(a, int64_t, n);
+    for (size_t i = 0; i < n; i++)
+        b->remaining[i] = what_is_left(s->agent_capacity[i], b->room.empty ? 0 : s->agent_held[i]);
+    b->room.remaining = b->remaining;
 }
 
 struct book *book_create(const struct snapshot *s, const struct policy *p, bool empty,
                          struct arena *a)
 {
     struct book *b = arena_new(a, struct book, 1);
-    size_t n = (size_t)s->n_agents * s->n_slots;
-    b->remaining = arena_new(a, int64_t, n);
+    b->arena = a;
     b->containers = arena_new(a, int32_t, s->n_agents);
-    for (size_t i = 0; i < n; i++)
-        b->remaining[i] = at_least_zero(empty ? s->agent_capacity[i]
-                                              : amount_sub(s->agent_capacity[i], s->agent_held[i]));
+    b->room = (struct room){.snapshot = s,
+                            .remaining = s->agent_capacity,
+                            .containers = b->containers,
+                            .max_containers = p->max_containers,
+                            .empty = empty};
+    if (!empty || has_negative(s->agent_capacity, (size_t)s->n_agents * s->n_slots))
+        rows_create(b, a);
     for (uint32_t i = 0; i < s->n_agents && !empty; i++)
         b->containers[i] = s->agents[i].containers;
     members_init(&b->members, s, !empty, a);
     b->index_bytes = INDEX_BYTES + (size_t)s->n_agents * INDEX_BYTES_AN_AGENT;
-    b->room = (struct room){.snapshot = s,
-                            .remaining = b->remaining,
-                            .containers = b->containers,
-                            .max_containers = p->max_containers,
-                            .empty = empty};
     return b;
 }
 
@@ -53,6 +76,8 @@ static void log_clear(struct book *b)
 
 void book_hold(struct book *b, uint32_t agent, const struct demand *d, int delta)
 {
+    if (b->remaining == NULL)
+        rows_create(b, b->arena);
     int64_t *row = b->remaining + (size_t)agent * b->room.snapshot->n_slots;
     for (uint32_t i = 0; i < d->slots->n; i++) {
         uint32_t slot = d->slots->asked[i];

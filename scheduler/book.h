@@ -15,7 +15,8 @@ enum { BOOK_MAX_INDEXES = 64, BOOK_LOG = 1024 };
 
 struct book {
     struct room room; /* what plugins see: points at the arrays below */
-    int64_t *remaining;
+    struct arena *arena;
+    int64_t *remaining; /* NULL: nothing was held yet and the room borrows the capacities */
     int32_t *containers;
     struct members members;
     struct fit_index *indexes[BOOK_MAX_INDEXES]; /* by track; NULL: not built */

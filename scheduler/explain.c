@@ -64,7 +64,7 @@ static void fill_rows(struct engine *g, uint32_t session, struct explanation *x)
     const struct snapshot *s = g->snapshot;
     const struct shape *h = shapes_of(g->placer.shapes, session);
     struct requirement r;
-    const int64_t *remaining = arena_memdup(g->arena, g->placer.real->remaining,
+    const int64_t *remaining = arena_memdup(g->arena, g->placer.real->room.remaining,
                                             (size_t)s->n_agents * s->n_slots * sizeof(*remaining));
     bool can_ask = h->fault == SHAPE_FINE && s->sessions[session].bad_data == NULL;
     if (can_ask)

@@ -13,9 +13,12 @@ static const int64_t *total_capacity(const struct snapshot *s, struct arena *a)
     int64_t *total = arena_new(a, int64_t, s->n_slots);
     for (uint32_t i = 0; i < s->n_agents; i++) {
         const int64_t *capacity = snapshot_row(s, s->agent_capacity, i);
-        for (uint32_t k = 0; k < s->n_slots && agent_is_candidate(&s->agents[i]); k++)
-            if (capacity[k] > 0)
-                total[k] = amount_add(total[k], capacity[k]);
+        if (!agent_is_candidate(&s->agents[i]))
+            continue;
+        for (uint32_t k = 0; k < s->n_slots; k++) {
+            int64_t more = capacity[k] > 0 ? capacity[k] : 0;
+            total[k] = more < AMOUNT_MAX - total[k] ? total[k] + more : AMOUNT_MAX;
+        }
     }
     return total;
 }

@@ -139,6 +139,22 @@ void placer_undo(struct placer *p, struct book *b, const struct shape *h)
     }
 }
 
+/* Whether the shape would find a place in the book. With one requirement nothing need be held. */
+static bool fits(struct placer *p, struct book *b, uint32_t session, const struct shape *h)
+{
+    struct requirement r;
+    if (h->n_demands > 1) {
+        uint32_t failed = placer_attempt(p, b, session, h, NULL);
+        placer_undo(p, b, h);
+        return failed == 0;
+    }
+    session_enter(p, b, h);
+    requirement_fill(p, b, session, h, 0, &r);
+    uint32_t agent = chooser_choose(&p->chooser, b, &r, h, 0);
+    session_leave(p, h);
+    return agent != NONE;
+}
+
 /* --- what is remembered --- */
 
 /* Whether the outcome hangs on the round-robin cursors: then "never" may change its mind. */
@@ -154,12 +170,11 @@ static bool fits_never(struct placer *p, uint32_t session, struct shape *h)
         return memory->never == NEVER_YES;
     if (p->empty == NULL)
         p->empty = book_create(p->snapshot, p->policy, true, p->arena);
-    uint32_t failed = placer_attempt(p, p->empty, session, h, NULL);
-    placer_undo(p, p->empty, h);
-    memory->never = failed > 0 ? NEVER_YES : NEVER_NO;
-    if (failed > 0)
+    bool never = !fits(p, p->empty, session, h);
+    memory->never = never ? NEVER_YES : NEVER_NO;
+    if (never)
         placer_why(p, p->empty, session, h, &memory->causes, &memory->n_causes, &memory->anchor);
-    return failed > 0;
+    return never;
 }
 
 /* The causes of the last failure stand when nothing was placed since. Those of a dead shape stand
