@@ -110,6 +110,17 @@ struct hub_entry hub_entry_make(uint32_t group, const struct event *ev, const ui
     };
 }
 
+/* With nobody there, only the numbers are kept: who comes later reads the events themselves. */
+static bool nobody_watches(struct hub *h, const struct event *events, uint32_t n)
+{
+    hub_lock(h);
+    bool nobody = h->n_subscribers == 0;
+    for (uint32_t i = 0; nobody && i < n; i++)
+        hub_group_skip(h, hub_group_index(h, events[i].scaling_group, 0), events[i].sequence);
+    hub_unlock(h);
+    return nobody;
+}
+
 void hub_publish(struct hub *h, const struct event *events, uint32_t n)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
@@ -117,6 +128,8 @@ void hub_publish(struct hub *h, const struct event *events, uint32_t n)
         uint32_t to = n - from < PUBLISH_EVENTS ? n : from + PUBLISH_EVENTS;
         const uint8_t *frames[PUBLISH_EVENTS];
         size_t lengths[PUBLISH_EVENTS];
+        if (nobody_watches(h, events + from, to - from))
+            continue;
         arena_reset(a);
         for (uint32_t i = from; i < to; i++)
             frames[i - from] = hub_frame(&events[i], a, &lengths[i - from]);

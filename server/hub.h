@@ -10,7 +10,8 @@
  *
  * Events come from this replica's commits (hub_publish(), at once) and, once every poll interval or
  * when a sequence is missing, from PostgreSQL: those of other replicas, or of a commit whose
- * process died before it published. While nobody subscribes the database is not asked.
+ * process died before it published. While nobody subscribes nothing is kept
+ * and the database is not asked.
  *
  * Memory is bounded: the ring by events and bytes; a subscriber by the queue of its stream. One
  * whose stream takes nothing for slow_after_ms is ended with RESOURCE_EXHAUSTED, SLOW_READER, and

@@ -203,6 +203,25 @@ START_TEST(hub_delivers_what_is_published_from_now_on)
 }
 END_TEST
 
+START_TEST(hub_finds_what_was_published_while_nobody_watched)
+{
+    hub_open((struct hub_options){.poll_ms = 60000});
+    int64_t at[GROUPS] = {0}, at_now[GROUPS] = {5, 0};
+    struct hub_stats stats;
+    commit("g1", 5);
+    hub_stats(hub, &stats);
+    ck_assert_msg(stats.events == 0, "%llu events are kept for nobody",
+                  (unsigned long long)stats.events);
+    struct stream *all = watch((struct hub_subscription){0}, NULL, 64);
+    struct stream *now = watch((struct hub_subscription){0}, "now", 64);
+    commit("g1", 2);
+    expect(all, 7, at, "from the beginning");
+    expect(now, 2, at_now, "from now on");
+    fake_stream_close(all);
+    fake_stream_close(now);
+}
+END_TEST
+
 START_TEST(hub_orders_what_is_published_out_of_order)
 {
     hub_open((struct hub_options){.poll_ms = 60000, .reorder_ms = 60000});
@@ -651,6 +670,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, hub_delivers_what_is_published_from_now_on);
+    tcase_add_test(tc, hub_finds_what_was_published_while_nobody_watched);
     tcase_add_test(tc, hub_orders_what_is_published_out_of_order);
     tcase_add_test(tc, hub_fills_what_another_replica_committed_between);
     tcase_add_test(tc, hub_notices_what_only_the_database_has);
