@@ -42,7 +42,7 @@ struct book *book_create(const struct snapshot *s, const struct policy *p, bool 
 {
     struct book *b = arena_new(a, struct book, 1);
     b->arena = a;
-    b->containers = arena_new(a, int32_t, s->n_agents);
+    b->containers = arena_new(a, int64_t, s->n_agents);
     b->room = (struct room){.snapshot = s,
                             .remaining = s->agent_capacity,
                             .containers = b->containers,
@@ -51,7 +51,7 @@ struct book *book_create(const struct snapshot *s, const struct policy *p, bool 
     if (!empty || has_negative(s->agent_capacity, (size_t)s->n_agents * s->n_slots))
         rows_create(b, a);
     for (uint32_t i = 0; i < s->n_agents && !empty; i++)
-        b->containers[i] = s->agents[i].containers;
+        b->containers[i] = s->agents[i].containers > 0 ? s->agents[i].containers : 0;
     members_init(&b->members, s, !empty, a);
     b->index_bytes = INDEX_BYTES + (size_t)s->n_agents * INDEX_BYTES_AN_AGENT;
     return b;

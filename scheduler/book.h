@@ -17,7 +17,7 @@ struct book {
     struct room room; /* what plugins see: points at the arrays below */
     struct arena *arena;
     int64_t *remaining; /* NULL: nothing was held yet and the room borrows the capacities */
-    int32_t *containers;
+    int64_t *containers;
     struct members members;
     struct fit_index *indexes[BOOK_MAX_INDEXES]; /* by track; NULL: not built */
     uint32_t uses[BOOK_MAX_INDEXES];             /* by track: questions so far */

@@ -17,9 +17,11 @@ void members_init(struct members *m, const struct snapshot *s, bool with_counts,
     m->first = arena_new(a, uint32_t, s->n_session_groups);
     m->count = arena_new(a, int32_t, s->n_agents);
     m->entry = arena_new(a, uint32_t, s->n_agents);
-    for (uint32_t i = 0; with_counts && i < s->n_group_members; i++)
-        entry_add(m, s->group_members[i].group, s->group_members[i].agent,
-                  s->group_members[i].count);
+    for (uint32_t i = 0; with_counts && i < s->n_group_members; i++) {
+        int32_t count = s->group_members[i].count; /* leaves room for what the round adds */
+        count = count < 0 ? 0 : count > INT32_MAX / 2 ? INT32_MAX / 2 : count;
+        entry_add(m, s->group_members[i].group, s->group_members[i].agent, count);
+    }
 }
 
 uint32_t members_n(const struct members *m)

@@ -83,7 +83,7 @@ static inline int64_t round_owner_usage(const struct round_view *v, uint32_t own
 struct room {
     const struct snapshot *snapshot;
     const int64_t *remaining;  /* rows by agent: capacity - held - placed so far, never below 0 */
-    const int32_t *containers; /* by agent, those placed so far included */
+    const int64_t *containers; /* by agent, those placed so far included */
     int64_t max_containers;    /* an agent; <= 0: no limit */
     bool
         empty; /* true: the question is "could it ever be placed?": every agent empty, no members */

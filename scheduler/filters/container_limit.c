@@ -15,7 +15,7 @@ static bool keep(const struct room *m, const struct requirement *r,
                  const struct option_value *options, uint32_t agent)
 {
     (void)options;
-    return (int64_t)m->containers[agent] + r->containers <= m->max_containers;
+    return m->containers[agent] + r->containers <= m->max_containers;
 }
 
 /* The agent with the fewest containers; of equals the first, which has the smallest id. */
@@ -45,7 +45,7 @@ static uint32_t explain(const struct room *m, const struct requirement *r,
     else
         ret->message = arena_printf(
             a,
-            "%s%s has %" PRId32 " of at most %" PRId64 " containers and %" PRId32 " more %s asked.",
+            "%s%s has %" PRId64 " of at most %" PRId64 " containers and %" PRId32 " more %s asked.",
             who->whole ? "No agent with room may run more containers: " : "", id,
             m->containers[agent], m->max_containers, r->containers,
             r->containers == 1 ? "is" : "are");

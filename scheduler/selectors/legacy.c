@@ -8,7 +8,7 @@ static uint32_t key(const struct room *m, const struct requirement *r,
     const int64_t *row = snapshot_row(m->snapshot, m->snapshot->agent_capacity, agent);
     key[0] = selector_extras(m, r, agent);
     for (uint32_t i = 0; i < r->n_asked; i++)
-        key[1 + i] = -row[r->priority[i]];
+        key[1 + i] = row[r->priority[i]] > 0 ? -row[r->priority[i]] : 0;
     return 1 + r->n_asked;
 }
 

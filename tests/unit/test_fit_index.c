@@ -213,10 +213,60 @@ START_TEST(index_and_scan_make_the_same_plan)
 }
 END_TEST
 
+/* Numbers that no loader lets through: nothing overflows, and index and scan still agree. */
+static void spoil(const struct snapshot *s)
+{
+    static const int64_t odd[] = {INT64_MIN,  INT64_MIN + 1, -1,           0,
+                                  AMOUNT_MAX, AMOUNT_INF,    INT64_MAX / 2};
+    int64_t *const matrices[] = {(int64_t *)s->agent_capacity, (int64_t *)s->agent_held,
+                                 (int64_t *)s->owner_limit, (int64_t *)s->owner_usage,
+                                 (int64_t *)s->kernel_request};
+    const uint32_t rows[] = {s->n_agents, s->n_agents, s->n_owners, s->n_owners, s->n_kernels};
+    for (uint32_t i = 0; i < 30; i++) {
+        uint32_t k = below(ARRAY_SIZE(matrices));
+        if (rows[k] > 0)
+            matrices[k][below(rows[k] * s->n_slots)] = odd[below(ARRAY_SIZE(odd))];
+    }
+    for (uint32_t i = 0; i < s->n_agents; i += 1 + below(5))
+        ((struct agent *)s->agents)[i].containers = below(2) == 0 ? INT32_MIN : INT32_MAX;
+    for (uint32_t i = 0; i < s->n_sessions; i += 1 + below(20)) {
+        struct session *x = (struct session *)&s->sessions[i];
+        x->pending_since = odd[below(ARRAY_SIZE(odd))];
+        x->priority = below(2) == 0 ? INT32_MIN : INT32_MAX;
+        x->retries = INT32_MIN;
+    }
+}
+
+START_TEST(numbers_beyond_reason_do_no_harm)
+{
+    static const char *const schedulers[] = {"fifo", "lifo", "drf"};
+    static const struct size z = {"odd numbers", 20, 60, 2, 4, 30, 20, 0};
+    for (uint32_t seed = 0; seed < 60; seed++) {
+        CLEANUP(arena_destroyp) struct arena *a = arena_create();
+        state = UINT64_C(0x9e3779b97f4a7c15) * (seed + 1);
+        struct snapshot s = *cluster(&z, strategies[seed % ARRAY_SIZE(strategies)], a);
+        s.scheduler = schedulers[seed % ARRAY_SIZE(schedulers)];
+        s.pending_timeout = seed % 2 == 0 ? 0 : INT64_MAX - seed;
+        spoil(&s);
+        struct policy_config c = {.max_containers_per_agent = seed % 5 == 0 ? INT64_MAX : 4};
+        struct policy *policy = scene_policy(&s, &c, a);
+        struct round_limits plain = {.plain_scan = true};
+        struct explain_request q = {.session = below(s.n_sessions), .agents = true};
+        struct plan *quick = NULL, *slow = NULL;
+        struct explanation *x = NULL;
+        ck_assert_int_eq(round_run(&s, policy, NULL, NULL, a, &quick, NULL, NULL), 0);
+        ck_assert_int_eq(round_run(&s, policy, &plain, NULL, a, &slow, NULL, NULL), 0);
+        ck_assert_int_eq(round_explain(&s, policy, &q, a, &x, NULL), 0);
+        ck_assert_msg(quick->hash == slow->hash, "seed %u: index and scan part", seed);
+    }
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_test(tc, nearly_full_agents_are_not_in_the_way);
     tcase_add_test(tc, a_tier_of_marked_and_other_agents_is_the_selectors);
+    tcase_add_test(tc, numbers_beyond_reason_do_no_harm);
     tcase_add_loop_test(tc, index_and_scan_make_the_same_plan, 0, ARRAY_SIZE(sizes));
 }
 
