@@ -84,7 +84,7 @@ void book_hold(struct book *b, uint32_t agent, const struct demand *d, int delta
         row[slot] = delta > 0 ? amount_sub(row[slot], d->request[slot])
                               : amount_add(row[slot], d->request[slot]);
     }
-    b->containers[agent] += delta * d->containers;
+    b->containers[agent] += (int64_t)delta * d->containers;
     if (b->n_log == BOOK_LOG)
         log_clear(b);
     b->log[b->n_log++] = agent;

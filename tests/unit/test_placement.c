@@ -74,6 +74,9 @@ static const struct scene_case cases[] = {
      "agent a cpu=max mem=max; session 1 cpu=max mem=max", "1 SCHEDULED a"},
     {"resources: the largest amounts, one held", "agent a cpu=max held.cpu=1; session 1 cpu=max",
      "1 WAITING CAPACITY@resources(a cpu max/9223372036853.775806/max)"},
+    {"resources: an infinite capacity stays infinite",
+     "agent a cpu=infinity held.cpu=5; session 1 cpu=max; session 2 cpu=max",
+     "1 SCHEDULED a\n2 SCHEDULED a"},
     {"resources: the sum of kernels saturates",
      "agent a cpu=max; session 1 cpu=max; kernel 1 cpu=max", "1 SCHEDULED a,a"},
 

@@ -108,6 +108,30 @@ START_TEST(filters_without_words_get_a_sentence)
 }
 END_TEST
 
+/* Small work goes only where something runs already. */
+static bool keep_company(const struct room *m, const struct requirement *r,
+                         const struct option_value *options, uint32_t agent)
+{
+    (void)options;
+    uint32_t cpu = snapshot_find_slot(m->snapshot, "cpu");
+    return r->request[cpu] > AMOUNT_ONE || m->containers[agent] > 0;
+}
+
+static const struct plugin company = {ABI, .kind = PLUGIN_FILTER, .name = "company",
+                                      .filter = {.keep = keep_company}};
+
+/* The engine knows of its own filters only that room shrinks. */
+START_TEST(filters_from_outside_may_change_their_mind)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct plugin *const plugins[] = {&company};
+    ck_assert_str_eq(
+        scene_run_with(plugins, 1,
+                       "agent a cpu=9; session 1 cpu=1; session 2 cpu=2; session 3 cpu=1", a),
+        "1 INFEASIBLE PLUGIN@company()!\n2 SCHEDULED a\n3 SCHEDULED a");
+}
+END_TEST
+
 /* Keeps the agent whose last digit is the cluster index of the requirement's last kernel. */
 static bool keep_by_kernel(const struct room *m, const struct requirement *r,
                            const struct option_value *options, uint32_t agent)
@@ -188,6 +212,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, filters_from_outside_narrow_the_agents);
     tcase_add_test(tc, agents_are_counted_once_a_kind);
     tcase_add_test(tc, filters_without_words_get_a_sentence);
+    tcase_add_test(tc, filters_from_outside_may_change_their_mind);
     tcase_add_test(tc, requirements_name_their_kernels);
     tcase_add_test(tc, orders_and_selectors_from_outside_choose);
 }

@@ -61,7 +61,8 @@ static const struct {
     {"prefixed wins, whatever comes last", "option probe.level 3; option level 4",
      "3 1 1=fast none"},
     {"another plugin's prefix is not ours", "option fifo.level 3", "7 1 1=fast none"},
-    {"a prefix must end in a dot", "option probelevel 3", "7 1 1=fast none"},
+    {"a prefix must end in a dot", "option probe_level 3", "7 1 1=fast none"},
+    {"a prefix of the same length is not ours", "option prose.level 3", "7 1 1=fast none"},
     {"numbers may come as text", "option level \"3\"", "3 1 1=fast none"},
     {"numbers may have a zero fraction", "option level 2.0", "2 1 1=fast none"},
     {"text with a zero fraction", "option level \"2.000\"", "2 1 1=fast none"},
@@ -78,6 +79,12 @@ static const struct {
     {"an empty text", "option label \"\"", "7 1 1=fast "},
     {"escapes in a text", "option label \"a\\\"\\\\\\/\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"",
      "7 1 1=fast a\"\\/A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+    {"the ends of the ranges of UTF-8",
+     "option label "
+     "\"\\u00ff\\u0080\\u07ff\\u0800\\uFFFF\\ud800\\udc00\\uDBFF\\uDFFF\\ud7ff\\ue000\"",
+     "7 1 1=fast "
+     "\xc3\xbf\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf"
+     "\xee\x80\x80"},
     {"control escapes in a text", "option label \"\\b\\f\\n\\r\\t\"", "7 1 1=fast \b\f\n\r\t"},
 
 #define LEVEL "Option \"level\" of validator probe must be an integer from -5 to 100, not "

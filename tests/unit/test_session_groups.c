@@ -163,6 +163,16 @@ static const struct {
      "No agent of this group could ever hold it: a1 comes closest, short of cpu (asked 5, has 0). "
      "(2 of 3 kernels had a "
      "place: main1 on a1, sub1 on a2)"},
+    {"a gang with as many placed as are named",
+     "agent a cpu=10; agent b cpu=10; agent c cpu=10; session 1 multi cpu=1 idx=1; kernel 1 sub "
+     "idx=1 cpu=1; kernel 1 "
+     "sub idx=2 cpu=1; kernel 1 sub idx=3 cpu=1; kernel 1 sub idx=4 mem=1k; kernel 1 sub idx=5 "
+     "cpu=1; kernel 1 sub idx=6 "
+     "cpu=1; kernel 1 sub idx=7 cpu=1; kernel 1 sub idx=8 cpu=1",
+     "No agent of this group could ever hold it: a comes closest, short of mem (asked 1k, has 0). "
+     "(8 of 9 kernels had a "
+     "place: main1 on a, sub1 on a, sub2 on a, sub3 on b, sub5 on b, sub6 on b, sub7 on c, sub8 on "
+     "c)"},
     {"a gang with more placed than are named",
      "agent a cpu=10; agent b cpu=10; agent c cpu=10; session 1 multi cpu=1 idx=1; kernel 1 sub "
      "idx=1 cpu=1; kernel 1 "
