@@ -106,6 +106,13 @@ static const struct {
      "1 2"},
     {"a lower band starts from what higher bands placed",
      DRF ROOM "session 1 key=A prio=20 cpu=5; session 2 key=A; session 3 key=B", "1 3 2"},
+    {"keys in no order",
+     DRF ROOM "key A here.cpu=5; key B here.cpu=1; key C here.cpu=4; key D here.cpu=2; key E "
+              "here.cpu=6; key F here.cpu=3; key G "
+              "here.cpu=7; key H here.cpu=8; key I here.cpu=0; session 1 key=A; session 2 key=B; "
+              "session 3 key=C; session 4 key=D; "
+              "session 5 key=E; session 6 key=F; session 7 key=G; session 8 key=H; session 9 key=I",
+     "9 2 4 6 3 1 5 7 8"},
     {"a long line of many keys",
      DRF ROOM "key A here.cpu=7; key B here.cpu=6; key C here.cpu=5; key D here.cpu=4; key E "
               "here.cpu=3; key F "
