@@ -23,16 +23,20 @@ enum type {
     TYPE_CHOICE_FORMAT
 };
 
+enum setting_reload { SETTING_RESTART, SETTING_RELOAD };
+
 static const struct row {
     const char *name;
     enum type type;
     const char *dflt;
     int64_t least, greatest;
+    enum setting_reload reload;
     const char *prose;
     size_t offset; /* of the member in struct config */
 } rows[] = {
-#define SETTING(name, type, dflt, least, greatest, prose)                                          \
-    {#name, TYPE_##type, dflt, least, greatest, prose, offsetof(struct config, name)},
+#define SETTING(name, type, dflt, least, greatest, reload, prose)                                  \
+    {#name,    TYPE_##type,      dflt,  least,                                                     \
+     greatest, SETTING_##reload, prose, offsetof(struct config, name)},
 #include "server/config.def"
 #undef SETTING
 };

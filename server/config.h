@@ -29,7 +29,7 @@ struct config_list {
 #define CONFIG_TYPE_CHOICE_FORMAT int /* enum log_format */
 
 struct config {
-#define SETTING(name, type, dflt, least, greatest, prose) CONFIG_TYPE_##type name;
+#define SETTING(name, type, dflt, least, greatest, reload, prose) CONFIG_TYPE_##type name;
 #include "server/config.def"
 #undef SETTING
 };
