@@ -74,6 +74,31 @@ struct event_bounds { /* of one group's log */
 int event_bounds_list(struct txn *t, const char *const *names, uint32_t n, struct arena *a,
                       struct event_bounds **ret, uint32_t *ret_n, struct err *e) MUST_CHECK;
 
+enum group_health { /* the numbers of the wire (proto GroupHealth) and of berth.group_state */
+                    GROUP_HEALTH_UNKNOWN,
+                    GROUP_HEALTHY,
+                    GROUP_DEGRADED,
+                    GROUP_FAILING,
+                    N_GROUP_HEALTHS
+};
+
+/* Says in the log of a group that its health has changed: GROUP_HEALTH_CHANGED, from_status and
+ * to_status the words (HEALTHY, DEGRADED, FAILING), reason as given. A transaction of its own,
+ * numbered by the group's row, so it stands in commit order with all others; not for use while
+ * another transaction of this connection is open. Bounded by pg_deadline().
+ *
+ * The group's row remembers what was said last, by any replica: the same health with the same
+ * reason again is no change, and *ret_n is 0. So the reason must say what is wrong without figures
+ * that move by themselves ("waits for 3 s"). Else *ret_n is 1 and *ret the event as committed, in
+ * the arena, for hub_publish(). ERR_NOT_FOUND, reason UNKNOWN_SCALING_GROUP. */
+struct event_group_health {
+    const char *scaling_group; /* name */
+    enum group_health health;
+    const char *reason; /* one sentence; NULL or "": none */
+};
+int event_append_group_health(struct pg *c, const struct event_group_health *h, struct arena *a,
+                              struct event **ret, uint32_t *ret_n, struct err *e) MUST_CHECK;
+
 /* JSON text of causes and allocations as stored; used for status_data and history too. */
 char *event_causes_json(const struct event_cause *c, uint32_t n, struct arena *a);
 int event_causes_parse(const char *json, struct arena *a, struct event_cause **ret, uint32_t *ret_n,

@@ -87,6 +87,39 @@ int group_state_fence(struct txn *t, const struct uuid *group_id, uint32_t n_eve
     return give_numbers(t, sql_fence, group_id, n_events, ret, e);
 }
 
+static const char sql_make[] = "INSERT INTO berth.group_state (scaling_group_id) VALUES ($1) "
+                               "ON CONFLICT (scaling_group_id) DO NOTHING";
+
+/* The inner query locks the row first, and sees it as it is by then. */
+static const char sql_set_health[] =
+    "UPDATE berth.group_state s SET last_sequence = s.last_sequence + 1, health = $2, "
+    "health_reason = $3 FROM (SELECT g.scaling_group_id, g.health FROM berth.group_state g "
+    "WHERE g.scaling_group_id = $1 AND (g.health <> $2 OR g.health_reason <> $3) "
+    "FOR UPDATE OF g) old WHERE s.scaling_group_id = old.scaling_group_id "
+    "RETURNING old.health, s.last_sequence, s.epoch, now()";
+
+int group_state_set_health(struct txn *t, const struct uuid *group_id, enum group_health health,
+                           const char *reason, enum group_health *ret_before, bool *ret_changed,
+                           struct group_numbers *ret, struct err *e)
+{
+    const struct pg_param p[] = {param_uuid(group_id), param_int4((int32_t)health),
+                                 param_text(reason)};
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (pg_exec(t, sql_make, p, 1, NULL, e) < 0 ||
+        pg_query(t, sql_set_health, "iiis", p, ARRAY_SIZE(p), &r, e) < 0)
+        return -1;
+    *ret_changed = rows_count(r) == 1;
+    if (!*ret_changed)
+        return 0;
+    *ret_before = (enum group_health)rows_int(r, 0, 0);
+    *ret = (struct group_numbers){
+        .first = rows_int(r, 0, 1),
+        .epoch = rows_int(r, 0, 2),
+        .now = rows_time(r, 0, 3),
+    };
+    return 0;
+}
+
 static const char sql_take_epoch[] =
     "INSERT INTO berth.group_state AS g (scaling_group_id, epoch, round_id) "
     "SELECT id, 1, $2 FROM scaling_groups WHERE name = $1 "

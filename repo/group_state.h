@@ -6,6 +6,7 @@
 #ifndef BERTH_REPO_GROUP_STATE_H
 #define BERTH_REPO_GROUP_STATE_H
 
+#include "repo/event.h"
 #include "repo/txn.h"
 #include "scheduler/arena.h"
 #include "scheduler/plan.h"
@@ -38,6 +39,12 @@ int group_state_number(struct txn *t, const struct uuid *group_id, uint32_t n_ev
  * them, so that such a round is fenced. */
 int group_state_fence(struct txn *t, const struct uuid *group_id, uint32_t n_events,
                       struct group_numbers *ret, struct err *e) MUST_CHECK;
+
+/* Remembers the group's health and gives a number for the event that tells of it. *ret_changed
+ * false: it was known already, nothing is written and no number given. */
+int group_state_set_health(struct txn *t, const struct uuid *group_id, enum group_health health,
+                           const char *reason, enum group_health *ret_before, bool *ret_changed,
+                           struct group_numbers *ret, struct err *e) MUST_CHECK;
 
 /* Takes a new epoch by the group's name. ERR_NOT_FOUND, reason UNKNOWN_SCALING_GROUP. */
 int group_state_take_epoch(struct txn *t, const char *name, const struct uuid *round_id,

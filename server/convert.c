@@ -6,6 +6,8 @@ _Static_assert((int)OUTCOME_SKIPPED == (int)BERTH__V1__SESSION_OUTCOME__SESSION_
 _Static_assert((int)CAUSE_AGENT_UNAVAILABLE ==
                    (int)BERTH__V1__CAUSE_KIND__CAUSE_KIND_AGENT_UNAVAILABLE,
                "cause kinds have the numbers of the contract");
+_Static_assert((int)GROUP_FAILING == (int)BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_FAILING,
+               "repo/event.h and the contract number the healths of a group alike");
 _Static_assert((int)EVENT_GROUP_HEALTH_CHANGED ==
                    (int)BERTH__V1__EVENT_TYPE__EVENT_TYPE_GROUP_HEALTH_CHANGED,
                "event types have the numbers of the contract");

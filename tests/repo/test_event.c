@@ -1,4 +1,5 @@
 /* test_event.c - the event log: what is read is what was written. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -248,6 +249,93 @@ START_TEST(bounds_say_what_is_still_kept)
 }
 END_TEST
 
+/* --- health of a group --- */
+
+static const struct {
+    const char *what, *group;
+    enum group_health health;
+    const char *reason;
+    const char *from, *to, *said; /* from NULL: nothing is to be said */
+    int64_t sequence;
+} healths[] = {
+    {"healthy from the start", "g1", GROUP_HEALTHY, NULL, NULL, NULL, NULL, 0},
+    {"falls ill", "g1", GROUP_FAILING, "no scheduler \"x\"", "HEALTHY", "FAILING",
+     "no scheduler \"x\"", 1},
+    {"is still ill", "g1", GROUP_FAILING, "no scheduler \"x\"", NULL, NULL, NULL, 0},
+    {"is ill of something else", "g1", GROUP_FAILING, "bad\xff option", "FAILING", "FAILING",
+     "bad? option", 2},
+    {"another group is its own", "g2", GROUP_DEGRADED, "odd", "HEALTHY", "DEGRADED", "odd", 1},
+    {"gets better", "g1", GROUP_DEGRADED, "odd", "FAILING", "DEGRADED", "odd", 3},
+    {"is well", "g1", GROUP_HEALTHY, "", "DEGRADED", "HEALTHY", "", 4},
+    {"is still well", "g1", GROUP_HEALTHY, "", NULL, NULL, NULL, 0},
+};
+
+START_TEST(health_is_told_once_when_it_changes)
+{
+    CLEANUP(world_close) struct world w = world_open("");
+    struct err e = {.code = ERR_NONE};
+    struct event *v = NULL;
+    uint32_t n = 77;
+    const struct event_group_health nowhere = {.scaling_group = "nowhere", .health = GROUP_FAILING};
+    assert_failed(event_append_group_health(w.c, &nowhere, w.a, &v, &n, &e), &e, ERR_NOT_FOUND,
+                  "UNKNOWN_SCALING_GROUP", "an unknown group");
+    ck_assert_uint_eq(n, 77);
+    for (size_t i = 0; i < ARRAY_SIZE(healths); i++) {
+        const struct event_group_health h = {.scaling_group = healths[i].group,
+                                             .health = healths[i].health,
+                                             .reason = healths[i].reason};
+        assert_done(event_append_group_health(w.c, &h, w.a, &v, &n, &e), &e, healths[i].what);
+        ck_assert_msg(n == (healths[i].from != NULL), "%s: %u events", healths[i].what, n);
+        if (n == 0)
+            continue;
+        ck_assert_msg(v->type == EVENT_GROUP_HEALTH_CHANGED && !v->has_session && !v->has_round &&
+                          v->sequence == healths[i].sequence && v->time > 0 &&
+                          strcmp(v->scaling_group, healths[i].group) == 0,
+                      "%s: the event is not the group's number %lld", healths[i].what,
+                      (long long)healths[i].sequence);
+        ck_assert_msg(
+            strcmp(v->from_status, healths[i].from) == 0 &&
+                strcmp(v->to_status, healths[i].to) == 0 && strcmp(v->reason, healths[i].said) == 0,
+            "%s: says %s -> %s, %s", healths[i].what, v->from_status, v->to_status, v->reason);
+    }
+    world_expect(&w.d,
+                 "SELECT string_agg(from_status || '>' || to_status, ' ' ORDER BY sequence) FROM "
+                 "berth.events e WHERE scaling_group_id = t.id('g1')",
+                 "HEALTHY>FAILING FAILING>FAILING FAILING>DEGRADED DEGRADED>HEALTHY", "the log");
+    world_check(&w.d, "after the changes");
+}
+END_TEST
+
+static void *tell_illness(void *data)
+{
+    const struct world *w = data;
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(pg_closep) struct pg *c = db_open(&w->d);
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct event_group_health h = {.scaling_group = "g1", .health = GROUP_FAILING};
+    struct event *v = NULL;
+    uint32_t n = 0;
+    return event_append_group_health(c, &h, a, &v, &n, &e) == 0 && n == 1 ? data : NULL;
+}
+
+START_TEST(health_is_told_by_one_replica_of_many)
+{
+    CLEANUP(world_close) struct world w = world_open("");
+    pthread_t threads[6];
+    unsigned told = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(threads); i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, tell_illness, &w), 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(threads); i++) {
+        void *result = NULL;
+        pthread_join(threads[i], &result);
+        told += result != NULL;
+    }
+    ck_assert_msg(told == 1, "%u of them told it", told);
+    ck_assert_int_eq(db_int(&w.d, "SELECT count(*) FROM berth.events"), 1);
+    world_check(&w.d, "after the race");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("event");
@@ -258,6 +346,8 @@ int main(void)
     tcase_add_test(tc, events_are_read_as_they_were_written);
     tcase_add_test(tc, events_are_listed_by_page);
     tcase_add_test(tc, bounds_say_what_is_still_kept);
+    tcase_add_test(tc, health_is_told_once_when_it_changes);
+    tcase_add_test(tc, health_is_told_by_one_replica_of_many);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);
 }

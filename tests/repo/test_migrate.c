@@ -34,6 +34,14 @@ static int check(const struct db *d)
     return migrate_check(c, &e);
 }
 
+/* How many there are, and the last one's name. */
+#define MIGRATION(name, where) MIGRATION_##name,
+enum {
+#include "repo/migrations/migrations.def"
+    N_MIGRATIONS
+};
+#undef MIGRATION
+
 static const char objects_sql[] =
     "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE n.nspname IN ('public', 'berth')";
@@ -45,7 +53,7 @@ START_TEST(migrate_makes_the_schema_from_nothing)
     assert_failed(check(&d), &e, ERR_PRECONDITION, "SCHEMA_OUTDATED", "check of an empty database");
     ck_assert_ptr_nonnull(strstr(e.message, "0001_shared_tables"));
     assert_done(migrate(&d, &l), &e, "migrate");
-    ck_assert_uint_eq(l.n, 3);
+    ck_assert_uint_eq(l.n, N_MIGRATIONS);
     ck_assert_str_eq(l.text[0], "0001_shared_tables: applied");
     ck_assert_str_eq(l.text[2], "0003_standalone_indexes: applied");
     assert_done(check(&d), &e, "check of a migrated database");
@@ -66,7 +74,7 @@ START_TEST(migrate_does_nothing_the_second_time)
     db_text(&d, rows_sql, before, sizeof(before));
     assert_done(migrate(&d, &l), &e, "migrate again");
     db_text(&d, rows_sql, after, sizeof(after));
-    ck_assert_uint_eq(l.n, 3);
+    ck_assert_uint_eq(l.n, N_MIGRATIONS);
     for (unsigned i = 0; i < l.n; i++)
         ck_assert_msg(strstr(l.text[i], ": already done") != NULL, "line %u: %s", i, l.text[i]);
     ck_assert_str_eq(before, after);
