@@ -9,17 +9,22 @@
 #include "repo/migrate.h"
 #include "repo/redis.h"
 #include "repo/repair.h"
+#include "repo/retention.h"
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/hub.h"
 #include "server/log.h"
+#include "server/metrics.h"
 #include "server/round_service.h"
 
 enum {
     REPAIR_PASSES = 3,      /* while damage is found that is too young to be touched */
     REPAIR_AGAIN_S = 10,    /* between them: repo/repair.h */
     REPAIR_MS = 600 * 1000, /* one pass over one group, at most */
-    MIRROR_MS = 60 * 1000   /* counting all sessions, at most */
+    MIRROR_MS = 60 * 1000,  /* counting all sessions, at most */
+    TRIM_MS = 10 * 1000,    /* one batch, at most */
+    TRIM_LOOK_MS = 1000,    /* all batches of one look; what is left is for the next */
+    TRIM_PAUSE_MS = 20      /* between batches: others get a turn */
 };
 
 struct caretaker {
@@ -30,6 +35,7 @@ struct caretaker {
     unsigned passes;     /* repairs still to be made */
     int64_t repair_ns;   /* the next one: CLOCK_MONOTONIC */
     int64_t mirror_ns;   /* the mirrors are made anew then, whatever the mark says */
+    int64_t trim_ns;     /* the next look for what is too old */
     atomic_bool is_over; /* ends */
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -133,6 +139,59 @@ static void mirror(struct caretaker *c)
                  LOG_NUM("access_keys", n));
 }
 
+/* --- retention --- */
+
+static void wait_until(struct caretaker *c, int64_t ns)
+{
+    pthread_mutex_lock(&c->lock);
+    while (!atomic_load(&c->is_over) && clock_ns() < ns)
+        clock_cond_wait(&c->wake, &c->lock, ns);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Batch after batch of one kind. 0: nothing is left, or another replica is at it; 1: the time of
+ * this look is over. */
+static int trim_kind(struct caretaker *c, const struct retention_policy *policy,
+                     enum retention_kind kind, int64_t until, struct err *e)
+{
+    for (;;) {
+        uint32_t removed = 0;
+        bool busy = false;
+        if (!begin(c, TRIM_MS) || retention_step(c->pg, policy, kind, &removed, &busy, e) < 0)
+            return -1;
+        metric_add(METRIC_retention_removed_total, kind, removed);
+        if (removed == 0)
+            return 0;
+        wait_until(c, clock_ns() + TRIM_PAUSE_MS * NS_PER_MS);
+        if (clock_ns() >= until)
+            return 1;
+    }
+}
+
+static void trim(struct caretaker *c)
+{
+    const struct config *g = c->config;
+    const struct retention_policy policy = {
+        .event_age_ms = g->event_retention_age,
+        .event_count = g->event_retention_count,
+        .round_age_ms = g->round_retention,
+        .request_age_ms = g->request_retention,
+        .batch = (uint32_t)g->retention_batch,
+    };
+    struct err e = {.code = ERR_NONE};
+    const int64_t start = clock_ns();
+    int rc = 0;
+    if (start < c->trim_ns || !begin(c, TRIM_MS))
+        return;
+    rc = migrate_check(c->pg, &e);
+    for (int kind = 0; rc == 0 && kind < N_RETENTION_KINDS; kind++)
+        rc = trim_kind(c, &policy, (enum retention_kind)kind, start + TRIM_LOOK_MS * NS_PER_MS, &e);
+    if (rc < 0 && !atomic_load(&c->is_over))
+        log_err(LOG_DEBUG, "what is too old was not removed; the next look does", &e, NULL, 0);
+    if (rc == 0)
+        c->trim_ns = clock_ns() + g->retention_interval * NS_PER_MS;
+}
+
 /* --- the thread --- */
 
 static void *look_around(void *arg)
@@ -141,11 +200,8 @@ static void *look_around(void *arg)
     while (!atomic_load(&c->is_over)) {
         repair(c);
         mirror(c);
-        const int64_t next = clock_ns() + c->config->probe_interval * NS_PER_MS;
-        pthread_mutex_lock(&c->lock);
-        while (!atomic_load(&c->is_over) && clock_ns() < next)
-            clock_cond_wait(&c->wake, &c->lock, next);
-        pthread_mutex_unlock(&c->lock);
+        trim(c);
+        wait_until(c, clock_ns() + c->config->probe_interval * NS_PER_MS);
     }
     return NULL;
 }

@@ -6,7 +6,10 @@
  *
  * At each look it asks whether Redis still has the mirrors of session counts (repo/counter.h), and
  * makes them anew when it was erased or restarted, and every mirror_interval in any case: for a
- * single key that was evicted or overwritten. */
+ * single key that was evicted or overwritten.
+ *
+ * Every retention_interval it removes events, rounds and stored answers that are too old or too
+ * many (repo/retention.h): batch by batch with pauses, for a second a look. */
 #ifndef BERTH_SERVER_CARETAKER_H
 #define BERTH_SERVER_CARETAKER_H
 

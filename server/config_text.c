@@ -21,6 +21,7 @@ static const struct unit byte_units[] = {
     {"", 1},
 };
 static const struct unit ms_units[] = {
+    {"d", 86400000},
     {"h", 3600000},
     {"m", 60000},
     {"s", 1000},

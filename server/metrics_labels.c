@@ -68,6 +68,11 @@ static const char *lease_value(unsigned i)
     return names[i];
 }
 
+static const char *retention_value(unsigned i)
+{
+    return retention_kind_name((enum retention_kind)i);
+}
+
 static const char *code_value(unsigned i)
 {
     return status_code_name(status_code((enum err_code)i));
@@ -168,6 +173,7 @@ const struct metric_label metric_labels[N_METRIC_LABELS] = {
     [METRIC_LABEL_CAUSE] = {.key = "kind", .value = cause_value},
     [METRIC_LABEL_RETRY] = {.key = "reason", .value = retry_value},
     [METRIC_LABEL_LEASE] = {.key = "event", .value = lease_value},
+    [METRIC_LABEL_RETENTION] = {.key = "table", .value = retention_value},
     [METRIC_LABEL_GROUP] = {.key = "group", .value = group_value},
     [METRIC_LABEL_CODE] = {.key = "code", .value = code_value},
     [METRIC_LABEL_METHOD] = {.key = "method", .value = method_value},

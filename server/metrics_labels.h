@@ -5,6 +5,7 @@
 #ifndef BERTH_SERVER_METRICS_LABELS_H
 #define BERTH_SERVER_METRICS_LABELS_H
 
+#include "repo/retention.h"
 #include "scheduler/err.h"
 #include "scheduler/plan.h"
 #include "server/report_phase.h"
@@ -46,6 +47,7 @@ enum {
     METRIC_SIZE_CAUSE = N_CAUSE_KINDS,
     METRIC_SIZE_RETRY = N_METRIC_RETRIES,
     METRIC_SIZE_LEASE = N_METRIC_LEASES,
+    METRIC_SIZE_RETENTION = N_RETENTION_KINDS,
     METRIC_SIZE_GROUP = METRICS_GROUPS,
     METRIC_SIZE_CODE = N_ERR_CODES,
 #define SERVICE(descriptor)
@@ -70,6 +72,7 @@ enum metric_label_id {
     METRIC_LABEL_CAUSE,
     METRIC_LABEL_RETRY,
     METRIC_LABEL_LEASE,
+    METRIC_LABEL_RETENTION,
     METRIC_LABEL_GROUP,
     METRIC_LABEL_CODE,
     METRIC_LABEL_METHOD,
