@@ -147,14 +147,25 @@ static void destroy_parts(struct app *app)
     registry_destroy(app->registry);
 }
 
-static void await_end(const sigset_t *signals)
+/* SIGHUP: the settings are read again; a bad file changes nothing, and the log says so. */
+static void await_end(const struct config *g, const sigset_t *signals)
 {
     int sig = 0;
     do {
+        struct err e = {.code = ERR_NONE};
         if (sigwait(signals, &sig) != 0)
             continue;
         log_info("signal", LOG_STR("name", sigabbrev_np(sig)));
+        if (sig == SIGHUP)
+            config_reload(g, &e);
     } while (sig != SIGTERM && sig != SIGINT);
+}
+
+static void apply_log(void *ctx, const struct config *now, void *made)
+{
+    (void)ctx;
+    (void)made;
+    log_setup((enum log_level)now->log_level, (enum log_format)now->log_format);
 }
 
 static void drain(struct app *app)
@@ -170,7 +181,9 @@ static int serve(const struct config *g, const sigset_t *signals)
     struct app app = {.config = g};
     struct err e = {.code = ERR_NONE};
     int code = EXIT_OK;
-    log_setup((enum log_level)g->log_level, (enum log_format)g->log_format);
+    struct config_listener log = {.name = "log", .apply = apply_log};
+    apply_log(NULL, g, NULL);
+    config_listen(g, &log);
     gpr_set_log_function(log_grpc);
     grpc_init();
     if (make_parts(&app, &e) < 0) {
@@ -181,11 +194,12 @@ static int serve(const struct config *g, const sigset_t *signals)
         log_info("listening", LOG_STR("address", server_address(app.server)),
                  LOG_STR("replica", g->replica), LOG_STR("version", BERTH_VERSION),
                  LOG_STR("database", config_redact(g->database, a)), LOG_STR("redis", g->redis));
-        await_end(signals);
+        await_end(g, signals);
         drain(&app);
     }
     destroy_parts(&app);
     grpc_shutdown_blocking();
+    config_unlisten(g, &log);
     log_info("ended", LOG_NUM("code", code));
     return code;
 }

@@ -11,8 +11,8 @@
 
 enum { LINE_MAX_BYTES = 4096, MAX_ERR_FIELDS = 4 + ERR_META_MAX };
 
-static enum log_level least_level = LOG_INFO;
-static bool as_json;
+static atomic_int least_level = LOG_INFO; /* enum log_level */
+static atomic_bool as_json;
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug",
@@ -26,12 +26,14 @@ struct line {
     char text[LINE_MAX_BYTES];
     size_t n;
     bool cut;
+    bool json; /* the format may change while it is written */
 };
 
 void log_setup(enum log_level least, enum log_format format)
 {
-    least_level = least;
-    as_json = format == LOG_JSON || (format == LOG_AUTO && isatty(STDERR_FILENO) == 0);
+    atomic_store(&least_level, least);
+    atomic_store(&as_json,
+                 format == LOG_JSON || (format == LOG_AUTO && isatty(STDERR_FILENO) == 0));
 }
 
 static void add_char(struct line *l, char c)
@@ -104,7 +106,7 @@ static void add_field(struct line *l, const struct log_field *f)
     char number[24];
     snprintf(number, sizeof(number), "%lld", (long long)f->number);
     const char *value = f->text != NULL ? f->text : number;
-    if (as_json) {
+    if (l->json) {
         add_char(l, ',');
         add_quoted(l, f->key);
         add_char(l, ':');
@@ -113,7 +115,7 @@ static void add_field(struct line *l, const struct log_field *f)
         add_text(l, f->key);
         add_char(l, '=');
     }
-    if (f->text != NULL && (as_json || needs_quotes(value)))
+    if (f->text != NULL && (l->json || needs_quotes(value)))
         add_quoted(l, value);
     else
         add_text(l, value);
@@ -123,7 +125,8 @@ static void begin_line(struct line *l, enum log_level level, const char *event)
 {
     l->n = 0;
     l->cut = false;
-    if (as_json) {
+    l->json = atomic_load(&as_json);
+    if (l->json) {
         add_text(l, "{\"time\":\"");
         add_time(l);
         add_text(l, "\",\"level\":");
@@ -145,7 +148,7 @@ static void add_fields(struct line *l, const struct log_field *f, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         size_t before = l->n;
         add_field(l, &f[i]);
-        if (l->cut && as_json)
+        if (l->cut && l->json)
             l->n = before;
         if (l->cut)
             return;
@@ -154,13 +157,13 @@ static void add_fields(struct line *l, const struct log_field *f, unsigned n)
 
 static void end_line(struct line *l)
 {
-    if (l->cut && !as_json)
+    if (l->cut && !l->json)
         l->text[l->n++] = '+';
-    if (l->cut && as_json) {
+    if (l->cut && l->json) {
         memcpy(l->text + l->n, ",\"+\":1", 6);
         l->n += 6;
     }
-    if (as_json)
+    if (l->json)
         l->text[l->n++] = '}';
     l->text[l->n++] = '\n';
     if (write(STDERR_FILENO, l->text, l->n) < 0) {
@@ -171,7 +174,7 @@ static void end_line(struct line *l)
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, unsigned n)
 {
-    if (level < least_level)
+    if ((int)level < atomic_load(&least_level))
         return;
     struct line l;
     begin_line(&l, level, event);
@@ -182,7 +185,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 void log_err(enum log_level level, const char *event, const struct err *e,
              const struct log_field *fields, unsigned n)
 {
-    if (level < least_level)
+    if ((int)level < atomic_load(&least_level))
         return;
     struct log_field f[MAX_ERR_FIELDS];
     unsigned k = 0;
@@ -202,7 +205,7 @@ void log_err(enum log_level level, const char *event, const struct err *e,
 
 bool log_allowed(struct log_limit *l, enum log_level level, uint64_t *ret_left_out)
 {
-    if (level < least_level)
+    if ((int)level < atomic_load(&least_level))
         return false;
     int64_t now = clock_ns() / NS_PER_S;
     int64_t was = atomic_load(&l->second);

@@ -26,7 +26,7 @@ static inline const char *log_text(const char *v) /* NULL is shown as "" */
 #define LOG_STR(k, v) ((struct log_field){.key = (k), .text = log_text(v), .number = 0})
 #define LOG_NUM(k, v) ((struct log_field){.key = (k), .text = 0, .number = (int64_t)(v)})
 
-void log_setup(enum log_level least, enum log_format format); /* before threads */
+void log_setup(enum log_level least, enum log_format format); /* any thread, at any time */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, unsigned n);
 /* The event, then reason, message, detail and meta of *e, then the fields. */
 void log_err(enum log_level level, const char *event, const struct err *e,
