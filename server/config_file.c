@@ -33,11 +33,12 @@ static int cannot_read(const char *shown, const char *why, struct err *e)
     return err_set(e, ERR_INVALID, "BAD_FILE", "%s: cannot read the settings: %s", shown, why);
 }
 
-static int read_all(int fd, char *bytes, size_t *ret_n)
+/* As many bytes as the file has, and one more if it grew meanwhile. */
+static int read_all(int fd, char *bytes, size_t most, size_t *ret_n)
 {
     size_t n = 0;
-    while (n <= FILE_MAX_BYTES) {
-        ssize_t got = read(fd, bytes + n, FILE_MAX_BYTES + 1 - n);
+    while (n < most) {
+        ssize_t got = read(fd, bytes + n, most - n);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -50,28 +51,32 @@ static int read_all(int fd, char *bytes, size_t *ret_n)
     return 0;
 }
 
+static int read_open(const struct file *f, int fd, char **ret, size_t *ret_n, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return cannot_read(f->shown, "not a file", e);
+    if (st.st_size > FILE_MAX_BYTES)
+        return cannot_read(f->shown, "it is larger than 1 MiB", e);
+    size_t size = (size_t)st.st_size;
+    char *bytes = arena_new(f->g->arena, char, size + 1);
+    if (read_all(fd, bytes, size + 1, ret_n) < 0)
+        return cannot_read(f->shown, strerror(errno), e);
+    if (*ret_n > size)
+        return cannot_read(f->shown, "it grows while it is read", e);
+    *ret = bytes;
+    return 0;
+}
+
 static int read_bytes(const struct file *f, const char *path, char **ret, size_t *ret_n,
                       struct err *e)
 {
-    struct stat st;
-    char *bytes = arena_new(f->g->arena, char, FILE_MAX_BYTES + 1);
-    size_t n = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return cannot_read(f->shown, strerror(errno), e);
-    bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    int rc = regular ? read_all(fd, bytes, &n) : 0;
-    int error = errno;
+    int rc = read_open(f, fd, ret, ret_n, e);
     close(fd);
-    if (!regular)
-        return cannot_read(f->shown, "not a file", e);
-    if (rc < 0)
-        return cannot_read(f->shown, strerror(error), e);
-    if (n > FILE_MAX_BYTES)
-        return cannot_read(f->shown, "it is larger than 1 MiB", e);
-    *ret = bytes;
-    *ret_n = n;
-    return 0;
+    return rc;
 }
 
 /* --- events --- */
@@ -296,6 +301,5 @@ int config_read_file(struct generation *g, const char *path, struct err *e)
     if (rc == 0 && !empty)
         rc = read_mapping(&f, e);
     yaml_parser_delete(&f.parser);
-    arena_release(g->arena, bytes, FILE_MAX_BYTES + 1);
     return rc;
 }
