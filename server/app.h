@@ -12,6 +12,7 @@ struct config;        /* config.h */
 struct executors;     /* executor.h */
 struct health;        /* health.h */
 struct hub;           /* hub.h: subscribers of events */
+struct loop;          /* loop.h: schedules groups by itself */
 struct metrics_http;  /* metrics_http.h: /metrics */
 struct probe;         /* probe.h: is the database there and migrated, is Redis there */
 struct reflection;    /* reflection.h */
@@ -29,6 +30,7 @@ struct app {
     struct hub *hub;              /* service_start() makes it */
     struct round_service *rounds; /* service_start() makes it */
     struct caretaker *caretaker;  /* service_start() makes it */
+    struct loop *loop;            /* service_start() makes it; NULL: setting loop is off */
     struct server *server;
     struct metrics_http *metrics; /* NULL: not served */
 };

@@ -1,8 +1,10 @@
 /* service.c - what the handlers share: the hub of subscribers, the round service, the caretaker. */
 #include "server/app.h"
 #include "server/caretaker.h"
+#include "server/clock.h"
 #include "server/config.h"
 #include "server/hub.h"
+#include "server/loop.h"
 #include "server/round_service.h"
 
 int service_start(struct app *app, struct err *e)
@@ -18,21 +20,26 @@ int service_start(struct app *app, struct err *e)
         return -1;
     if (round_service_create(c, app->registry, app->hub, &app->rounds, e) < 0)
         return -1;
-    return caretaker_create(c, app->hub, &app->caretaker, e);
+    if (caretaker_create(c, app->hub, &app->caretaker, e) < 0)
+        return -1;
+    return c->loop ? loop_create(c, app->rounds, &app->loop, e) : 0;
 }
 
 void service_drain(struct app *app)
 {
-    /* rounds come from calls only, and the server refuses those from now on */
+    /* rounds of calls: the server refuses those from now on */
+    loop_drain(app->loop, clock_ns() + app->config->grace_period * NS_PER_MS);
     caretaker_destroy(app->caretaker);
     app->caretaker = NULL;
 }
 
 void service_finish(struct app *app)
 {
+    loop_destroy(app->loop);
     caretaker_destroy(app->caretaker);
     round_service_destroy(app->rounds);
     hub_destroy(app->hub);
+    app->loop = NULL;
     app->caretaker = NULL;
     app->rounds = NULL;
     app->hub = NULL;

@@ -63,6 +63,8 @@ class Server:
             "127.0.0.1:0",
             "--port-file",
             self.port_file,
+            "--loop",
+            "false",  # rounds are counted: those that are asked for, and no others
         ]
         command += ["--database", conninfo, "--redis", redis, "--probe-interval", "200ms", *flags]
         with self.log.open("wb") as log:

@@ -141,7 +141,7 @@ const char *berthd_serve(const char *const *args)
     path_of(path, "port");
     (void)unlink(path);
     (void)snprintf(port_file, sizeof(port_file), "--port-file=%s", path);
-    spawn((const char *const[]){"--listen=127.0.0.1:0", port_file, NULL}, args);
+    spawn((const char *const[]){"--listen=127.0.0.1:0", "--loop=false", port_file, NULL}, args);
     await_true(listens, NULL, "berthd to listen");
     return address;
 }

@@ -11,7 +11,8 @@ enum { BERTHD_ARGS = 24 };
 int berthd_run(const char *const *args);
 /* The same while a server of berthd_serve() goes on. */
 int berthd_beside(const char *const *args);
-/* Starts it as a server on a port of its own and waits until it listens. Returns its address. */
+/* Starts it as a server on a port of its own, without the loop (--loop=true turns it on), and waits
+ * until it listens. Returns its address. */
 const char *berthd_serve(const char *const *args);
 /* Of a server whose flags have --metrics-listen=127.0.0.1:0. */
 int berthd_metrics_port(void);

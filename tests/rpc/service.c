@@ -31,6 +31,7 @@ static struct config *settings_of(const struct db *d, const char *redis, const c
     int argc = 0;
     argv[argc++] = arena_strdup(arena, "--listen=127.0.0.1:0");
     argv[argc++] = arena_strdup(arena, "--executors=4");
+    argv[argc++] = arena_strdup(arena, "--loop=false"); /* no rounds but those asked for */
     argv[argc++] = arena_strdup(arena, "--repair-at-start=false"); /* planted rows stay planted */
     argv[argc++] = arena_printf(arena, "--database=%s", d->conninfo);
     argv[argc++] = arena_printf(arena, "--redis=%s", redis != NULL ? redis : redis_address());
