@@ -94,8 +94,11 @@ void pg_cancel(struct pg *c)
 
 void pg_disconnect(struct pg *c)
 {
+    if (c->conn == NULL)
+        return;
     PQfinish(c->conn);
     c->conn = NULL;
+    pool_closed(POOL_DATABASE);
 }
 
 /* Waits for `events` on the socket. Every wait of the layer for the database is this one. */
@@ -188,8 +191,10 @@ int pg_connect(struct pg *c, int64_t deadline, struct err *e)
         goto fail;
     }
     c->conn = conn;
+    pool_opened(POOL_DATABASE, &c->was_open);
     return 0;
 fail:
+    pool_failed(POOL_DATABASE);
     PQfinish(conn);
     return -1;
 }

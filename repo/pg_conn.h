@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "repo/pool.h"
 #include "repo/txn.h"
 
 struct txn {
@@ -23,6 +24,7 @@ struct txn {
 struct pg {
     char *conninfo;
     PGconn *conn;       /* NULL: not connected */
+    bool was_open;      /* pool.h */
     int wake_fd;        /* eventfd: readable from pg_cancel() to the next pg_deadline() */
     bool uncancellable; /* a COMMIT is under way: its answer is waited for */
     int64_t deadline;   /* as given to pg_deadline(), 0: none */

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "repo/pool.h"
+
 enum { ARGS_MAX = 512, SHA1_BYTES = 20, SHA1_TEXT = 41 };
 
 struct redis {
@@ -18,6 +20,8 @@ struct redis {
     int port;   /* 0: a unix socket */
     struct timeval timeout;
     redisContext *context; /* NULL: not connected */
+    bool is_counted;       /* pool.h knows of the context */
+    bool was_open;         /* pool.h */
 };
 
 static int bad_address(const char *address, struct err *e)
@@ -60,6 +64,9 @@ static void disconnect(struct redis *r)
 {
     redisFree(r->context); /* NULL is fine */
     r->context = NULL;
+    if (r->is_counted)
+        pool_closed(POOL_REDIS);
+    r->is_counted = false;
 }
 
 void redis_destroy(struct redis *r)
@@ -98,8 +105,12 @@ static int connect_once(struct redis *r, struct err *e)
     r->context = r->port == 0 ? redisConnectUnixWithTimeout(r->host, r->timeout)
                               : redisConnectWithTimeout(r->host, r->port, r->timeout);
     if (r->context == NULL || r->context->err != 0 ||
-        redisSetTimeout(r->context, r->timeout) != REDIS_OK)
+        redisSetTimeout(r->context, r->timeout) != REDIS_OK) {
+        pool_failed(POOL_REDIS);
         return fail_wire(r, e);
+    }
+    pool_opened(POOL_REDIS, &r->was_open);
+    r->is_counted = true;
     return 0;
 }
 
@@ -140,7 +151,9 @@ static int round_trip(struct redis *r, const struct redis_arg *args, uint32_t n,
         data[i] = args[i].data;
         lengths[i] = args[i].len;
     }
+    pool_busy(POOL_REDIS);
     redisReply *reply = redisCommandArgv(r->context, (int)n, data, lengths);
+    pool_idle(POOL_REDIS);
     if (reply == NULL)
         return fail_wire(r, e);
     *ret = reply;

@@ -86,6 +86,7 @@ int txn_begin(struct pg *c, enum txn_mode mode, struct txn **ret, struct err *e)
         return -1;
     }
     t->pg = c;
+    pool_busy(POOL_DATABASE);
     *ret = t;
     return 0;
 }
@@ -96,6 +97,7 @@ void txn_rollback(struct txn *t)
         return;
     struct pg *c = TAKE(t->pg);
     assert(c != NULL);
+    pool_idle(POOL_DATABASE);
     if (c->conn == NULL)
         return;
     const int64_t grace = pg_after_ms(PG_GRACE_MS);
@@ -215,6 +217,7 @@ int txn_commit(struct txn **t, struct err *e)
     assert(c != NULL);
     if (c->conn == NULL) {
         own->pg = NULL;
+        pool_idle(POOL_DATABASE);
         return err_set(e, ERR_UNAVAILABLE, "DATABASE_UNAVAILABLE",
                        "The connection was lost before COMMIT.");
     }
@@ -226,6 +229,7 @@ int txn_commit(struct txn **t, struct err *e)
     c->uncancellable = true;
     const int done = commit_write(c, own, e);
     c->uncancellable = false;
+    pool_idle(POOL_DATABASE);
     return done;
 }
 

@@ -113,9 +113,8 @@ static void log_failure(const struct call *c, const struct rpc_context *x, const
 static void count_retries(struct pg *pg)
 {
     const struct pg_retries r = pg_take_retries(pg);
-    metric_add(METRIC_commit_retries_total, METRIC_RETRY_SERIALIZATION_FAILURE,
-               r.serialization_failure);
-    metric_add(METRIC_commit_retries_total, METRIC_RETRY_DEADLOCK, r.deadlock);
+    metric_add(METRIC_commit_retries_total, METRIC_SQLSTATE_40001, r.serialization_failure);
+    metric_add(METRIC_commit_retries_total, METRIC_SQLSTATE_40P01, r.deadlock);
 }
 
 static void run_call(struct call *c, struct arena *a, struct executor *ex)

@@ -11,6 +11,7 @@
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
 
+#include "repo/pool.h"
 #include "scheduler/policy.h"
 #include "server/app.h"
 #include "server/command.h"
@@ -92,6 +93,17 @@ static int make_executors(struct app *app, struct err *e)
     return executors_create(&o, &app->executors, e);
 }
 
+static void collect_pool(enum pool p, enum metric connections, enum metric connects)
+{
+    struct pool_use u;
+    pool_use(p, &u);
+    metric_set(connections, METRIC_CONNECTION_BUSY, u.busy);
+    metric_set(connections, METRIC_CONNECTION_IDLE, u.open > u.busy ? u.open - u.busy : 0);
+    metric_counted(connects, METRIC_CONNECT_OK, u.opened - u.reopened);
+    metric_counted(connects, METRIC_CONNECT_AGAIN, u.reopened);
+    metric_counted(connects, METRIC_CONNECT_FAILED, u.failed);
+}
+
 /* The gauges that the parts keep for themselves. On the thread of the metrics' listener. */
 static void collect(void *ctx)
 {
@@ -104,8 +116,11 @@ static void collect(void *ctx)
     hub_stats(app->hub, &h);
     metric_set(METRIC_executor_queue, 0, x.queued);
     metric_set(METRIC_executors_busy, 0, x.running);
+    metric_set(METRIC_executors, 0, x.threads);
     metric_set(METRIC_rpc_in_flight, 0, s.live);
     metric_set(METRIC_subscribers, 0, h.subscribers);
+    collect_pool(POOL_DATABASE, METRIC_database_connections, METRIC_database_connects_total);
+    collect_pool(POOL_REDIS, METRIC_redis_connections, METRIC_redis_connects_total);
 }
 
 static int serve_metrics(struct app *app, struct err *e)

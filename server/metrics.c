@@ -7,12 +7,13 @@
 
 #include "scheduler/base.h"
 #include "server/clock.h"
+#include "server/metrics_process.h"
 #include "server/status.h"
 
-static const struct {
+static const struct bucket {
     int64_t ns;
     const char *seconds;
-} buckets[] = {
+} times[] = {
     {100000, "0.0001"},    {250000, "0.00025"},   {500000, "0.0005"},  {1000000, "0.001"},
     {2500000, "0.0025"},   {5000000, "0.005"},    {10000000, "0.01"},  {25000000, "0.025"},
     {50000000, "0.05"},    {100000000, "0.1"},    {250000000, "0.25"}, {500000000, "0.5"},
@@ -20,15 +21,28 @@ static const struct {
     {30 * NS_PER_S, "30"}, {60 * NS_PER_S, "60"},
 };
 
-enum metric_type { COUNTER, GAUGE, SECONDS, HISTOGRAM };
+/* As many: a minute, an hour, a day and a week among them. */
+static const struct bucket waits[ARRAY_SIZE(times)] = {
+    {NS_PER_S / 10, "0.1"},      {NS_PER_S / 2, "0.5"},         {NS_PER_S, "1"},
+    {2 * NS_PER_S, "2"},         {5 * NS_PER_S, "5"},           {10 * NS_PER_S, "10"},
+    {30 * NS_PER_S, "30"},       {60 * NS_PER_S, "60"},         {120 * NS_PER_S, "120"},
+    {300 * NS_PER_S, "300"},     {900 * NS_PER_S, "900"},       {1800 * NS_PER_S, "1800"},
+    {3600 * NS_PER_S, "3600"},   {14400 * NS_PER_S, "14400"},   {43200 * NS_PER_S, "43200"},
+    {86400 * NS_PER_S, "86400"}, {259200 * NS_PER_S, "259200"}, {604800 * NS_PER_S, "604800"},
+};
+
+enum metric_type { COUNTER, GAUGE, SECONDS, AMOUNT, SPARSE, HISTOGRAM, WAITS };
 
 enum {
     CELLS_COUNTER = 1,
     CELLS_GAUGE = 1,
     CELLS_SECONDS = 1,
-    CELL_ABOVE = ARRAY_SIZE(buckets), /* of a histogram: above the last bucket */
-    CELL_SUM,                         /* nanoseconds */
-    CELLS_HISTOGRAM
+    CELLS_AMOUNT = 1,
+    CELLS_SPARSE = 1,
+    CELL_ABOVE = ARRAY_SIZE(times), /* of a histogram: above the last bucket */
+    CELL_SUM,                       /* nanoseconds */
+    CELLS_HISTOGRAM,
+    CELLS_WAITS = CELLS_HISTOGRAM
 };
 
 /* A metric's series, the second label running faster. */
@@ -58,14 +72,30 @@ static const struct description {
 };
 
 static const char *const type_names[] = {
-    [COUNTER] = "counter", [GAUGE] = "gauge", [SECONDS] = "gauge", [HISTOGRAM] = "histogram"};
+    [COUNTER] = "counter", [GAUGE] = "gauge",         [SECONDS] = "gauge",  [AMOUNT] = "gauge",
+    [SPARSE] = "counter",  [HISTOGRAM] = "histogram", [WAITS] = "histogram"};
+
+static bool is_counter(const struct description *d)
+{
+    return d->type == COUNTER || d->type == SPARSE;
+}
+
+static bool is_histogram(const struct description *d)
+{
+    return d->type == HISTOGRAM || d->type == WAITS;
+}
+
+static const struct bucket *buckets_of(const struct description *d)
+{
+    return d->type == WAITS ? waits : times;
+}
 
 /* --- counting --------------------------------------------------------------------------------- */
 
 static atomic_llong *cell(enum metric m, unsigned first, unsigned second)
 {
     const struct description *d = &metrics[m];
-    assert(d->type != HISTOGRAM && first < d->labels[0].size && second < d->labels[1].size);
+    assert(!is_histogram(d) && first < d->labels[0].size && second < d->labels[1].size);
     return &d->cells[(size_t)first * d->labels[1].size + second];
 }
 
@@ -74,28 +104,56 @@ static void add(atomic_llong *c, int64_t n)
     atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
 
+void metric_add2(enum metric m, unsigned first, unsigned second, int64_t n)
+{
+    assert(n >= 0 || !is_counter(&metrics[m]));
+    add(cell(m, first, second), n);
+}
+
 void metric_add(enum metric m, unsigned first, int64_t n)
 {
-    assert(n >= 0 || metrics[m].type != COUNTER);
-    add(cell(m, first, 0), n);
+    metric_add2(m, first, 0, n);
+}
+
+static void store(atomic_llong *c, int64_t value)
+{
+    atomic_store_explicit(c, value, memory_order_relaxed);
+}
+
+void metric_set2(enum metric m, unsigned first, unsigned second, int64_t value)
+{
+    assert(!is_counter(&metrics[m]));
+    store(cell(m, first, second), value);
 }
 
 void metric_set(enum metric m, unsigned first, int64_t value)
 {
-    assert(metrics[m].type != COUNTER);
-    atomic_store_explicit(cell(m, first, 0), value, memory_order_relaxed);
+    metric_set2(m, first, 0, value);
+}
+
+void metric_counted(enum metric m, unsigned first, int64_t value)
+{
+    assert(is_counter(&metrics[m]));
+    store(cell(m, first, 0), value);
+}
+
+static void observe(enum metric m, unsigned first, unsigned second, int64_t ns)
+{
+    const struct description *d = &metrics[m];
+    const struct bucket *buckets = buckets_of(d);
+    assert(is_histogram(d) && first < d->labels[0].size && second < d->labels[1].size);
+    size_t series = (size_t)first * d->labels[1].size + second;
+    atomic_llong *cells = &d->cells[series * CELLS_HISTOGRAM];
+    unsigned i = 0;
+    while (i < CELL_ABOVE && ns > buckets[i].ns)
+        i++;
+    add(&cells[i], 1);
+    add(&cells[CELL_SUM], ns);
 }
 
 void metric_observe(enum metric m, unsigned first, int64_t ns)
 {
-    const struct description *d = &metrics[m];
-    assert(d->type == HISTOGRAM && first < d->labels[0].size);
-    atomic_llong *cells = &d->cells[(size_t)first * CELLS_HISTOGRAM];
-    unsigned i = 0;
-    while (i < ARRAY_SIZE(buckets) && ns > buckets[i].ns)
-        i++;
-    add(&cells[i], 1);
-    add(&cells[CELL_SUM], ns);
+    observe(m, first, 0, ns);
 }
 
 void metrics_rpc(unsigned method, grpc_status_code code, int64_t ns)
@@ -104,7 +162,7 @@ void metrics_rpc(unsigned method, grpc_status_code code, int64_t ns)
     while (i < ERR_INTERNAL && status_code((enum err_code)i) != code)
         i++;
     add(cell(METRIC_rpc_total, method, i), 1);
-    metric_observe(METRIC_rpc_seconds, method, ns);
+    observe(METRIC_rpc_seconds, method, i, ns);
 }
 
 /* --- printing --------------------------------------------------------------------------------- */
@@ -132,6 +190,7 @@ static void print_label(FILE *out, const char *before, const char *key, const ch
 struct series { /* one of a metric */
     const struct description *of;
     const char *key[2], *value[2]; /* key NULL: no label */
+    unsigned second;               /* index of the second label's value */
     atomic_llong *cells;
 };
 
@@ -153,6 +212,7 @@ static int64_t load(const atomic_llong *c)
 /* The count is the sum of the buckets as read, so that they always agree. */
 static void print_histogram(FILE *out, const struct series *s)
 {
+    const struct bucket *buckets = buckets_of(s->of);
     int64_t n = 0;
     for (unsigned i = 0; i <= CELL_ABOVE; i++) {
         n += load(&s->cells[i]);
@@ -167,15 +227,30 @@ static void print_histogram(FILE *out, const struct series *s)
 
 static void print_series(FILE *out, const struct series *s)
 {
-    if (s->of->type == HISTOGRAM) {
+    char amount[AMOUNT_TEXT];
+    if (is_histogram(s->of)) {
         print_histogram(out, s);
         return;
     }
     print_name(out, s, "", NULL);
     if (s->of->type == SECONDS)
         print_seconds(out, load(&s->cells[0]));
+    else if (s->of->type == AMOUNT)
+        fprintf(out, "%s\n",
+                amount_format(load(&s->cells[0]), metrics_slot_type(s->second), amount));
     else
         fprintf(out, "%" PRId64 "\n", load(&s->cells[0]));
+}
+
+/* Of the sparse ones: whether it has counted anything yet. */
+static bool has_counted(const struct series *s)
+{
+    unsigned n = is_histogram(s->of) ? CELL_SUM : 1;
+    bool sparse = s->of->type == SPARSE || (is_histogram(s->of) && s->key[1] != NULL);
+    for (unsigned i = 0; sparse && i < n; i++)
+        if (load(&s->cells[i]) != 0)
+            return true;
+    return !sparse;
 }
 
 /* False: there is no such series. */
@@ -189,12 +264,12 @@ static bool find_label(struct series *s, unsigned n, unsigned i)
 
 static void print_metric(FILE *out, const struct description *d)
 {
-    unsigned size = d->type == HISTOGRAM ? CELLS_HISTOGRAM : 1;
+    unsigned size = is_histogram(d) ? CELLS_HISTOGRAM : 1;
     struct series s = {.of = d, .cells = d->cells};
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", d->name, d->help, d->name, type_names[d->type]);
     for (unsigned i = 0; i < d->labels[0].size; i++) {
-        for (unsigned k = 0; k < d->labels[1].size; k++, s.cells += size)
-            if (find_label(&s, 0, i) && find_label(&s, 1, k))
+        for (s.second = 0; s.second < d->labels[1].size; s.second++, s.cells += size)
+            if (find_label(&s, 0, i) && find_label(&s, 1, s.second) && has_counted(&s))
                 print_series(out, &s);
     }
 }
@@ -205,6 +280,13 @@ void metrics_print(FILE *out)
     for (unsigned m = 0; m < N_METRICS; m++)
         print_metric(out, &metrics[m]);
     metrics_groups_unlock();
+    metrics_process_print(out);
+}
+
+void metrics_list_line(FILE *out, const char *name, const char *type, const char *labels,
+                       const char *help)
+{
+    fprintf(out, "%-36s %-10s %-16s %s\n", name, type, labels, help);
 }
 
 void metrics_list(FILE *out)
@@ -217,6 +299,7 @@ void metrics_list(FILE *out)
         snprintf(labels, sizeof(labels), "%s%s%s%s%s", first != NULL ? "{" : "",
                  first != NULL ? first : "", second != NULL ? "," : "",
                  second != NULL ? second : "", first != NULL ? "}" : "");
-        fprintf(out, "%-36s %-10s %-14s %s\n", d->name, type_names[d->type], labels, d->help);
+        metrics_list_line(out, d->name, type_names[d->type], labels, d->help);
     }
+    metrics_process_list(out);
 }

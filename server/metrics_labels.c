@@ -1,9 +1,9 @@
-/* metrics_labels.c - the values of labels, and the table of group names. */
+/* metrics_labels.c - the values of labels. */
 #include "server/metrics_labels.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include <grpc/grpc.h>
 
 #include "server/metrics.h"
 #include "server/status.h"
@@ -12,6 +12,12 @@ static const char *version_value(unsigned i)
 {
     (void)i;
     return BERTH_VERSION;
+}
+
+static const char *grpc_value(unsigned i)
+{
+    (void)i;
+    return grpc_version_string();
 }
 
 static const char *round_value(unsigned i)
@@ -47,11 +53,41 @@ static const char *cause_value(unsigned i)
     return is_said ? cause_kind_name((enum cause_kind)i) : NULL;
 }
 
-static const char *retry_value(unsigned i)
+static const char *sqlstate_value(unsigned i)
 {
-    static const char *const names[N_METRIC_RETRIES] = {
-        [METRIC_RETRY_SERIALIZATION_FAILURE] = "serialization_failure",
-        [METRIC_RETRY_DEADLOCK] = "deadlock",
+    static const char *const names[N_METRIC_SQLSTATES] = {
+        [METRIC_SQLSTATE_40001] = "40001",
+        [METRIC_SQLSTATE_40P01] = "40P01",
+    };
+    return names[i];
+}
+
+static const char *agent_value(unsigned i)
+{
+    static const char *const names[N_METRIC_AGENTS] = {
+        [METRIC_AGENT_READY] = "ready",
+        [METRIC_AGENT_UNSCHEDULABLE] = "unschedulable",
+        [METRIC_AGENT_UNREADABLE] = "unreadable",
+        [METRIC_AGENT_AWAY] = "away",
+    };
+    return names[i];
+}
+
+static const char *connection_value(unsigned i)
+{
+    static const char *const names[N_METRIC_CONNECTIONS] = {
+        [METRIC_CONNECTION_BUSY] = "busy",
+        [METRIC_CONNECTION_IDLE] = "idle",
+    };
+    return names[i];
+}
+
+static const char *connect_value(unsigned i)
+{
+    static const char *const names[N_METRIC_CONNECTS] = {
+        [METRIC_CONNECT_OK] = "ok",
+        [METRIC_CONNECT_AGAIN] = "again",
+        [METRIC_CONNECT_FAILED] = "failed",
     };
     return names[i];
 }
@@ -102,66 +138,6 @@ static const char *method_value(unsigned i)
     return metrics_method(methods[i]) == i ? methods[i] : NULL; /* the first of its name */
 }
 
-/* --- groups ----------------------------------------------------------------------------------- */
-
-static struct {
-    pthread_mutex_t lock;
-    char *names[METRICS_GROUPS]; /* NULL: free */
-} groups = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-void metrics_groups_lock(void)
-{
-    pthread_mutex_lock(&groups.lock);
-}
-
-void metrics_groups_unlock(void)
-{
-    pthread_mutex_unlock(&groups.lock);
-}
-
-static const char *group_value(unsigned i)
-{
-    return groups.names[i];
-}
-
-/* Its place, or else the first free one; METRICS_GROUPS: there is neither. Under the lock. */
-static unsigned group_place(const char *name)
-{
-    unsigned unused = METRICS_GROUPS;
-    for (unsigned i = METRICS_GROUPS; i-- > 0;) {
-        if (groups.names[i] == NULL)
-            unused = i;
-        else if (strcmp(groups.names[i], name) == 0)
-            return i;
-    }
-    return unused;
-}
-
-void metrics_group_set(const char *name, const struct metrics_group *g)
-{
-    metrics_groups_lock();
-    unsigned i = group_place(name);
-    if (i < METRICS_GROUPS) {
-        metric_set(METRIC_pending_sessions, i, g->pending);
-        metric_set(METRIC_oldest_pending_seconds, i, g->oldest_ns);
-        metric_set(METRIC_last_round_timestamp_seconds, i, g->seen_at_ns);
-        if (groups.names[i] == NULL && (groups.names[i] = strdup(name)) == NULL)
-            abort(); /* out of memory */
-    } else {
-        metric_add(METRIC_groups_left_out_total, 0, 1);
-    }
-    metrics_groups_unlock();
-}
-
-void metrics_group_forget(const char *name)
-{
-    metrics_groups_lock();
-    unsigned i = group_place(name);
-    if (i < METRICS_GROUPS)
-        free(TAKE(groups.names[i])); /* a free place is NULL */
-    metrics_groups_unlock();
-}
-
 /* --- the table -------------------------------------------------------------------------------- */
 
 const struct metric_label metric_labels[N_METRIC_LABELS] = {
@@ -171,10 +147,15 @@ const struct metric_label metric_labels[N_METRIC_LABELS] = {
     [METRIC_LABEL_PHASE] = {.key = "phase", .value = phase_value},
     [METRIC_LABEL_OUTCOME] = {.key = "outcome", .value = outcome_value},
     [METRIC_LABEL_CAUSE] = {.key = "kind", .value = cause_value},
-    [METRIC_LABEL_RETRY] = {.key = "reason", .value = retry_value},
+    [METRIC_LABEL_GRPC] = {.key = "grpc", .value = grpc_value},
+    [METRIC_LABEL_SQLSTATE] = {.key = "sqlstate", .value = sqlstate_value},
+    [METRIC_LABEL_AGENT] = {.key = "state", .value = agent_value},
+    [METRIC_LABEL_CONNECTION] = {.key = "state", .value = connection_value},
+    [METRIC_LABEL_CONNECT] = {.key = "result", .value = connect_value},
+    [METRIC_LABEL_SLOT] = {.key = "slot", .value = metrics_slot_name},
     [METRIC_LABEL_LEASE] = {.key = "event", .value = lease_value},
     [METRIC_LABEL_RETENTION] = {.key = "table", .value = retention_value},
-    [METRIC_LABEL_GROUP] = {.key = "group", .value = group_value},
+    [METRIC_LABEL_GROUP] = {.key = "group", .value = metrics_group_name},
     [METRIC_LABEL_CODE] = {.key = "code", .value = code_value},
     [METRIC_LABEL_METHOD] = {.key = "method", .value = method_value},
 };

@@ -33,9 +33,26 @@ enum metric_lease {
     N_METRIC_LEASES
 };
 
-enum metric_retry { METRIC_RETRY_SERIALIZATION_FAILURE, METRIC_RETRY_DEADLOCK, N_METRIC_RETRIES };
+enum metric_sqlstate { METRIC_SQLSTATE_40001, METRIC_SQLSTATE_40P01, N_METRIC_SQLSTATES };
 
-enum { METRICS_GROUPS = 1000 };
+enum metric_agent { /* may a round place on it? */
+                    METRIC_AGENT_READY,
+                    METRIC_AGENT_UNSCHEDULABLE,
+                    METRIC_AGENT_UNREADABLE,
+                    METRIC_AGENT_AWAY,
+                    N_METRIC_AGENTS
+};
+
+enum metric_connection { METRIC_CONNECTION_BUSY, METRIC_CONNECTION_IDLE, N_METRIC_CONNECTIONS };
+
+enum metric_connect {
+    METRIC_CONNECT_OK,
+    METRIC_CONNECT_AGAIN,
+    METRIC_CONNECT_FAILED,
+    N_METRIC_CONNECTS
+};
+
+enum { METRICS_GROUPS = 1000, METRICS_SLOTS = 16 };
 
 /* How many values each label of metrics.def has. */
 enum {
@@ -45,7 +62,12 @@ enum {
     METRIC_SIZE_PHASE = N_REPORT_PHASES,
     METRIC_SIZE_OUTCOME = N_OUTCOMES,
     METRIC_SIZE_CAUSE = N_CAUSE_KINDS,
-    METRIC_SIZE_RETRY = N_METRIC_RETRIES,
+    METRIC_SIZE_GRPC = 1,
+    METRIC_SIZE_SQLSTATE = N_METRIC_SQLSTATES,
+    METRIC_SIZE_AGENT = N_METRIC_AGENTS,
+    METRIC_SIZE_CONNECTION = N_METRIC_CONNECTIONS,
+    METRIC_SIZE_CONNECT = N_METRIC_CONNECTS,
+    METRIC_SIZE_SLOT = METRICS_SLOTS,
     METRIC_SIZE_LEASE = N_METRIC_LEASES,
     METRIC_SIZE_RETENTION = N_RETENTION_KINDS,
     METRIC_SIZE_GROUP = METRICS_GROUPS,
@@ -60,7 +82,7 @@ enum {
 
 struct metric_label {
     const char *key; /* NULL: no label */
-    /* NULL: there is no such series. Of GROUP it is good under metrics_groups_lock(). */
+    /* NULL: there is no such series. Of GROUP and SLOT it is good under metrics_groups_lock(). */
     const char *(*value)(unsigned i);
 };
 enum metric_label_id {
@@ -70,7 +92,12 @@ enum metric_label_id {
     METRIC_LABEL_PHASE,
     METRIC_LABEL_OUTCOME,
     METRIC_LABEL_CAUSE,
-    METRIC_LABEL_RETRY,
+    METRIC_LABEL_GRPC,
+    METRIC_LABEL_SQLSTATE,
+    METRIC_LABEL_AGENT,
+    METRIC_LABEL_CONNECTION,
+    METRIC_LABEL_CONNECT,
+    METRIC_LABEL_SLOT,
     METRIC_LABEL_LEASE,
     METRIC_LABEL_RETENTION,
     METRIC_LABEL_GROUP,
@@ -80,8 +107,13 @@ enum metric_label_id {
 };
 extern const struct metric_label metric_labels[N_METRIC_LABELS];
 
-/* For who prints: the group names stay as they are until it is unlocked. */
+/* metrics_groups.c. For who prints: the names of groups and slots stay as they are until it is
+ * unlocked. */
 void metrics_groups_lock(void);
 void metrics_groups_unlock(void);
+/* Under the lock. NULL: none has this index. */
+const char *metrics_group_name(unsigned i);
+const char *metrics_slot_name(unsigned i);
+enum slot_type metrics_slot_type(unsigned i); /* of one that has a name */
 
 #endif

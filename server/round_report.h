@@ -11,7 +11,7 @@ void report_log(const struct round_report *r);
 char *report_phases_json(const struct round_report *r, struct arena *a);
 /* Once a call of round_service_run(), before it is answered: how the round ended (rc, and *e when
  * that is -1), its phases and, of one that ended well, its decisions and what is left. */
-void report_count(const struct round_report *r, const struct round_input *in, int rc,
-                  const struct err *e);
+void report_count(const struct round_report *r, const struct round_input *in, struct arena *a,
+                  int rc, const struct err *e);
 
 #endif

@@ -165,6 +165,7 @@ static int lock_group(struct round *r, struct err *e)
         scaling_group_take_epoch(r->worker->pg, r->in->scaling_group, &r->report.round_id,
                                  &r->report.epoch, e) < 0)
         return -1;
+    metric_add(METRIC_epochs_taken_total, 0, 1);
     FAULT_POINT(epoch_taken);
     lap(r, REPORT_LOCK);
     return 0;
@@ -352,7 +353,7 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
     int rc;
     if (in->validate_only) {
         rc = run_dry(&r, e);
-        report_count(&r.report, in, rc, e);
+        report_count(&r.report, in, w->arena, rc, e);
     } else {
         rc = answer_find(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e);
         if (rc == 0 && r.answer == NULL) {
@@ -360,7 +361,7 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
             release_lease(&r);
             recorder_write(s->recorder, &r.report, r.planned);
         }
-        report_count(&r.report, in, rc, e);
+        report_count(&r.report, in, w->arena, rc, e);
         if (rc < 0 && answer_after_race(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e))
             rc = 0;
     }

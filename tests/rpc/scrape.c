@@ -92,6 +92,10 @@ static bool is_told(const char *line, size_t n)
                                         "_sum{",
                                         "berth_rpc_in_flight ",
                                         "berth_executor",
+                                        "berth_agents{",
+                                        "berth_slot_",
+                                        "_connect",
+                                        "process_",
                                         "berth_last_round_timestamp_seconds",
                                         "berth_oldest_pending"};
     char name[512];
@@ -100,6 +104,15 @@ static bool is_told(const char *line, size_t n)
         if (strstr(name, never[i]) != NULL)
             return false;
     return *line != '#' && n > 0;
+}
+
+/* Whether the series, so long, is a counter's: one that is not there stands at 0. */
+static bool is_counter(const char *series, size_t n)
+{
+    const char *brace = memchr(series, '{', n);
+    size_t end = brace != NULL ? (size_t)(brace - series) : n;
+    return end > 6 && (strncmp(series + end - 6, "_total", 6) == 0 ||
+                       strncmp(series + end - 6, "_count", 6) == 0);
 }
 
 char *scrape_changes(const char *before, const char *after)
@@ -113,11 +126,12 @@ char *scrape_changes(const char *before, const char *after)
         const char *space = memrchr(line, ' ', (size_t)(end - line));
         if (space == NULL || !is_told(line, (size_t)(end - line)))
             continue;
-        const char *old = find_series(before, line, (size_t)(space - line));
+        const size_t n = (size_t)(space - line);
+        const char *old = find_series(before, line, n);
         double change = strtod(space + 1, NULL) - (old != NULL ? strtod(old, NULL) : 0);
+        bool grew = old != NULL || is_counter(line, n);
         if (old == NULL || change < 0 || change > 0)
-            (void)fprintf(out, old != NULL ? "%.*s %+g\n" : "%.*s =%g\n", (int)(space - line), line,
-                          change);
+            (void)fprintf(out, grew ? "%.*s %+g\n" : "%.*s =%g\n", (int)n, line, change);
     }
     (void)fclose(out);
     return changes;

@@ -15,9 +15,10 @@ bool http_answers(int fd, int ms);
 
 /* The metrics served there; free() it. */
 char *scrape(int port);
-/* The lines of `after` that `before` has not, each "name{labels} +N" where both have the series and
- * "name{labels} =N" where only `after` has it, in their order. Left out: comments, buckets, sums
- * and gauges of the moment, which depend on how fast the machine is. free() it. */
+/* The lines of `after` that `before` has not, in their order, each "name{labels} +N" for a counter
+ * or where both have the series, and "name{labels} =N" for a gauge that only `after` has. Left out:
+ * comments, buckets, sums and gauges of the moment, which depend on how fast the machine is. free()
+ * it. */
 char *scrape_changes(const char *before, const char *after);
 /* Number on the line of this series ("berth_leases_held"); fails the test when there is none. */
 double scrape_value(const char *text, const char *series);

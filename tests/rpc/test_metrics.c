@@ -71,19 +71,22 @@ static void assert_changes(const char *before, int port, const char *expected, c
 
 #define SCHEDULED(code)                                                                            \
     "berth_rpc_total{method=\"ScheduleScalingGroup\",code=\"" code "\"} +1\n"                      \
-    "berth_rpc_seconds_count{method=\"ScheduleScalingGroup\"} +1\n"
+    "berth_rpc_seconds_count{method=\"ScheduleScalingGroup\",code=\"" code "\"} +1\n"
 #define CANCELLED(code)                                                                            \
     "berth_rpc_total{method=\"CancelSession\",code=\"" code "\"} +1\n"                             \
-    "berth_rpc_seconds_count{method=\"CancelSession\"} +1\n"
+    "berth_rpc_seconds_count{method=\"CancelSession\",code=\"" code "\"} +1\n"
 #define ROUND(outcome)     "berth_rounds_total{outcome=\"" outcome "\"} +1\n"
 #define PHASE(name)        "berth_round_phase_seconds_count{phase=\"" name "\"} +1\n"
 #define DECISIONS(name, n) "berth_decisions_total{outcome=\"" name "\"} +" n "\n"
-#define CAUSES(kind, n)    "berth_causes_total{kind=\"" kind "\"} +" n "\n"
-#define LEASE(event)       "berth_lease_total{event=\"" event "\"} +1\n"
-#define RETRIES(reason, n) "berth_commit_retries_total{reason=\"" reason "\"} +" n "\n"
-#define PENDING(group, n)  "berth_pending_sessions{group=\"" group "\"} =" n "\n"
-#define DECIDING           PHASE("expire") PHASE("order") PHASE("validate") PHASE("place")
-#define PHASES             PHASE("lock") PHASE("load") DECIDING PHASE("commit") PHASE("publish")
+#define CAUSES(outcome, kind, n)                                                                   \
+    "berth_causes_total{outcome=\"" outcome "\",kind=\"" kind "\"} +" n "\n"
+#define WAITED(n)         "berth_scheduled_wait_seconds_count +" n "\n"
+#define LEASE(event)      "berth_lease_total{event=\"" event "\"} +1\n"
+#define TAKEN             "berth_epochs_taken_total +1\n" LEASE("acquired")
+#define RETRIES(state, n) "berth_commit_retries_total{sqlstate=\"" state "\"} +" n "\n"
+#define PENDING(group, n) "berth_pending_sessions{group=\"" group "\"} =" n "\n"
+#define DECIDING          PHASE("expire") PHASE("order") PHASE("validate") PHASE("place")
+#define PHASES            PHASE("lock") PHASE("load") DECIDING PHASE("commit") PHASE("publish")
 
 enum { SCHEDULE, VALIDATE, CANCEL, UNKNOWN };
 
@@ -104,23 +107,20 @@ static const struct {
     {"a group that is not there", "", SCHEDULE, "nowhere",
      ROUND("refused") LEASE("acquired") SCHEDULED("NOT_FOUND")},
     {"a scheduler that is not there", "UPDATE scaling_groups SET scheduler = 'best'", SCHEDULE,
-     "g1",
-     ROUND("refused") PHASE("lock") PHASE("load") LEASE("acquired")
-         SCHEDULED("FAILED_PRECONDITION")},
+     "g1", ROUND("refused") PHASE("lock") PHASE("load") TAKEN SCHEDULED("FAILED_PRECONDITION")},
     {"no such session", "", CANCEL, "nobody", CANCELLED("NOT_FOUND")},
     {"a method that is not there", "", UNKNOWN, NULL,
      "berth_rpc_total{method=\"unknown\",code=\"UNIMPLEMENTED\"} +1\n"
-     "berth_rpc_seconds_count{method=\"unknown\"} +1\n"},
+     "berth_rpc_seconds_count{method=\"unknown\",code=\"UNIMPLEMENTED\"} +1\n"},
     {"another epoch at the commit",
      "SELECT t.session('s1', 1, 1024);"
      "CREATE FUNCTION public.take_over() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "
      "berth.group_state SET epoch = epoch + 1; RETURN NULL; END $$; CREATE TRIGGER take_over "
      "AFTER UPDATE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION public.take_over();",
      SCHEDULE, "g1",
-     ROUND("conflict") PHASES "berth_epoch_fenced_total +1\n" LEASE("acquired")
-         SCHEDULED("ABORTED")},
+     ROUND("conflict") PHASES "berth_epoch_fenced_total +1\n" TAKEN SCHEDULED("ABORTED")},
     {"a round with nothing to do", "", SCHEDULE, "g2",
-     ROUND("ok") PHASES LEASE("acquired") PENDING("g2", "0") SCHEDULED("OK")},
+     ROUND("ok") PHASES TAKEN PENDING("g2", "0") SCHEDULED("OK")},
     {"a round of every kind of answer",
      "SELECT t.session('fits', 2, 1073741824);"
      "SELECT t.session('pair', 4, 1073741824, 2, mode => 'multi-node');"
@@ -128,17 +128,17 @@ static const struct {
      "SELECT t.session('other', 1, 1024, grp => 'g2');",
      SCHEDULE, "g1",
      ROUND("ok") PHASES DECISIONS("SCHEDULED", "2") DECISIONS("WAITING", "1")
-         DECISIONS("INFEASIBLE", "1") CAUSES("CAPACITY", "1") CAUSES("INFEASIBLE", "1")
-             LEASE("acquired") PENDING("g1", "2") SCHEDULED("OK")},
+         DECISIONS("INFEASIBLE", "1") CAUSES("WAITING", "CAPACITY", "1") CAUSES(
+             "INFEASIBLE", "INFEASIBLE", "1") WAITED("2") TAKEN PENDING("g1", "2") SCHEDULED("OK")},
     {"a round that writes nothing", "SELECT t.session('s1', 1, 1024)", VALIDATE, "g1",
      ROUND("planned") PHASE("load") DECIDING SCHEDULED("OK")},
     {"serialization failures", "SELECT t.session('s1', 1, 1024);" FAIL_ONCE("40001"), SCHEDULE,
      "g1",
-     ROUND("ok") PHASES DECISIONS("SCHEDULED", "1") RETRIES("serialization_failure", "2")
-         LEASE("acquired") PENDING("g1", "0") SCHEDULED("OK")},
+     ROUND("ok") PHASES DECISIONS("SCHEDULED", "1") WAITED("1") RETRIES("40001", "2")
+         TAKEN PENDING("g1", "0") SCHEDULED("OK")},
     {"a cancel", "SELECT t.session('s1', 1, 1024)", CANCEL, "s1", CANCELLED("OK")},
     {"deadlocks of a cancel", "SELECT t.session('s1', 1, 1024);" FAIL_ONCE("40P01"), CANCEL, "s1",
-     RETRIES("deadlock", "2") CANCELLED("OK")},
+     RETRIES("40P01", "2") CANCELLED("OK")},
 };
 
 static void make_call(int call, const char *on, struct reply *r)
@@ -240,8 +240,9 @@ START_TEST(metrics_count_a_conflict_at_the_commit)
     ck_assert_code(&r, GRPC_STATUS_OK, "the round");
     assert_changes(before, port,
                    ROUND("ok") PHASES DECISIONS("SCHEDULED", "1") DECISIONS("CONFLICT", "1")
-                       CAUSES("CONFLICT", "1") "berth_commit_conflicts_total +1\n" LEASE("acquired")
-                           PENDING("g1", "1") SCHEDULED("OK"),
+                       CAUSES("CONFLICT", "CONFLICT", "1")
+                           WAITED("1") "berth_commit_conflicts_total +1\n" TAKEN PENDING("g1", "1")
+                               SCHEDULED("OK"),
                    "a lost session");
     reply_free(&r);
     free(during);

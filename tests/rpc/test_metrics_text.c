@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/clock.h"
 #include "server/metrics.h"
@@ -73,6 +74,61 @@ START_TEST(metrics_show_at_most_1000_groups)
 }
 END_TEST
 
+/* --- agents and slots --- */
+
+static const struct {
+    const char *what;
+    enum slot_type type;
+    int64_t amount;
+    const char *shown;
+} amounts[] = {
+    {"nothing", SLOT_COUNT, 0, "0"},
+    {"half a unit", SLOT_COUNT, AMOUNT_ONE / 2, "0.5"},
+    {"the smallest part", SLOT_COUNT, 1, "0.000001"},
+    {"bytes", SLOT_BYTES, INT64_C(1) << 40, "1099511627776"},
+    {"more than there can be", SLOT_BYTES, AMOUNT_MAX, "9223372036854775806"},
+};
+
+START_TEST(metrics_show_amounts_as_tabled)
+{
+    const struct slot slot = {.name = "s", .type = amounts[_i].type};
+    const int64_t none = 0;
+    char line[128];
+    metrics_group_set(
+        "g1", &(struct metrics_group){
+                  .n_slots = 1, .slots = &slot, .capacity = &amounts[_i].amount, .held = &none});
+    (void)snprintf(line, sizeof(line), "\nberth_slot_capacity{group=\"g1\",slot=\"s\"} %s\n",
+                   amounts[_i].shown);
+    ck_assert_msg(strstr(print(), line) != NULL, "%s: no line \"%s\"", amounts[_i].what, line);
+    ck_assert_msg(strstr(print(), "\nberth_slot_held{group=\"g1\",slot=\"s\"} 0\n") != NULL,
+                  "%s: held is not 0", amounts[_i].what);
+}
+END_TEST
+
+START_TEST(metrics_show_at_most_16_slots)
+{
+    char slot_names[METRICS_SLOTS + 1][8];
+    struct slot slots[METRICS_SLOTS + 1];
+    int64_t row[METRICS_SLOTS + 1];
+    struct metrics_group g = {
+        .n_slots = METRICS_SLOTS + 1, .slots = slots, .capacity = row, .held = row};
+    for (int i = 0; i < METRICS_SLOTS + 1; i++) {
+        (void)snprintf(slot_names[i], sizeof(slot_names[i]), "s%d", i);
+        slots[i] = (struct slot){.name = slot_names[i], .type = SLOT_COUNT};
+        row[i] = (i + 1) * AMOUNT_ONE;
+    }
+    metrics_group_set("g1", &g);
+    ck_assert_uint_eq(count(print(), "\nberth_slot_held{"), METRICS_SLOTS);
+    ck_assert_msg(scrape_value(print(), "berth_slots_left_out_total") == 1, "not left out once");
+    g.n_slots = 1;
+    metrics_group_set("g1", &g);
+    ck_assert_msg(scrape_value(print(), "berth_slot_held{group=\"g1\",slot=\"s0\"}") == 1,
+                  "s0 is not 1");
+    ck_assert_msg(scrape_value(print(), "berth_slot_held{group=\"g1\",slot=\"s1\"}") == 0,
+                  "a slot that is no more keeps its amount");
+}
+END_TEST
+
 /* --- histograms --- */
 
 static const struct {
@@ -112,7 +168,73 @@ START_TEST(metrics_put_times_into_buckets_as_tabled)
 }
 END_TEST
 
+static const struct {
+    int64_t ns;
+    const char *below, *in;
+} wait_times[] = {
+    {0, NULL, "0.1"},
+    {61 * NS_PER_S, "60", "120"},
+    {7 * 86400 * NS_PER_S, "259200", "604800"},
+    {30 * 86400 * NS_PER_S, "604800", "+Inf"},
+};
+
+START_TEST(metrics_put_waits_into_buckets_as_tabled)
+{
+    char series[128];
+    metric_observe(METRIC_scheduled_wait_seconds, 0, wait_times[_i].ns);
+    (void)snprintf(series, sizeof(series), "berth_scheduled_wait_seconds_bucket{le=\"%s\"}",
+                   wait_times[_i].in);
+    ck_assert_msg(scrape_value(print(), series) == 1, "%lld ns: not in %s",
+                  (long long)wait_times[_i].ns, wait_times[_i].in);
+    if (wait_times[_i].below == NULL)
+        return;
+    (void)snprintf(series, sizeof(series), "berth_scheduled_wait_seconds_bucket{le=\"%s\"}",
+                   wait_times[_i].below);
+    ck_assert_msg(scrape_value(print(), series) == 0, "%lld ns: in %s too",
+                  (long long)wait_times[_i].ns, wait_times[_i].below);
+}
+END_TEST
+
 /* --- series --- */
+
+START_TEST(metrics_show_a_sparse_series_when_it_first_counts)
+{
+    static const char cause[] = "\nberth_causes_total{";
+    static const char call[] = "\nberth_rpc_seconds_count{";
+    ck_assert_uint_eq(count(print(), cause), 0);
+    ck_assert_uint_eq(count(print(), call), 0);
+    metric_add2(METRIC_causes_total, OUTCOME_WAITING, CAUSE_CAPACITY, 0);
+    ck_assert_msg(count(print(), cause) == 0, "a count of nothing makes a series");
+    metric_add2(METRIC_causes_total, OUTCOME_WAITING, CAUSE_CAPACITY, 2);
+    metrics_rpc(metrics_method("CancelSession"), GRPC_STATUS_NOT_FOUND, 1);
+    ck_assert_msg(
+        scrape_value(print(), "berth_causes_total{outcome=\"WAITING\",kind=\"CAPACITY\"}") == 2,
+        "not counted");
+    ck_assert_msg(
+        scrape_value(print(),
+                     "berth_rpc_seconds_count{method=\"CancelSession\",code=\"NOT_FOUND\"}") == 1,
+        "not counted");
+    ck_assert_uint_eq(count(print(), cause), 1);
+    ck_assert_uint_eq(count(print(), call), 1);
+}
+END_TEST
+
+START_TEST(metrics_show_what_the_process_takes)
+{
+    const char *text = print();
+    ck_assert_msg(scrape_value(text, "process_resident_memory_bytes") > 100000, "no memory");
+    ck_assert_msg(scrape_value(text, "process_virtual_memory_bytes") > 100000, "no addresses");
+    ck_assert_msg(scrape_value(text, "process_cpu_seconds_total") >= 0, "no time");
+    ck_assert_msg(scrape_value(text, "process_threads") == 1, "not one thread");
+    double open = scrape_value(text, "process_open_fds");
+    ck_assert_msg(open >= 3 && open < scrape_value(text, "process_max_fds"), "%f are open", open);
+    FILE *more = fopen("/dev/null", "r");
+    ck_assert_msg(scrape_value(print(), "process_open_fds") == open + 1, "one more is not seen");
+    (void)fclose(more);
+    double now = (double)time(NULL), at = scrape_value(text, "process_start_time_seconds");
+    ck_assert_msg(at > now - 600 && at < now + 5, "started at %f, now is %f", at, now);
+}
+END_TEST
 
 START_TEST(metrics_have_each_series_once)
 {
@@ -154,6 +276,11 @@ int main(void)
     tcase_add_loop_test(tc, metrics_escape_names_as_tabled, 0, ARRAY_SIZE(names));
     tcase_add_test(tc, metrics_show_at_most_1000_groups);
     tcase_add_loop_test(tc, metrics_put_times_into_buckets_as_tabled, 0, ARRAY_SIZE(times));
+    tcase_add_loop_test(tc, metrics_show_amounts_as_tabled, 0, ARRAY_SIZE(amounts));
+    tcase_add_test(tc, metrics_show_at_most_16_slots);
+    tcase_add_loop_test(tc, metrics_put_waits_into_buckets_as_tabled, 0, ARRAY_SIZE(wait_times));
+    tcase_add_test(tc, metrics_show_a_sparse_series_when_it_first_counts);
+    tcase_add_test(tc, metrics_show_what_the_process_takes);
     tcase_add_test(tc, metrics_have_each_series_once);
     tcase_add_test(tc, metrics_have_a_series_for_each_code_of_a_method);
     suite_add_tcase(s, tc);

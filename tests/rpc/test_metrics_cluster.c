@@ -1,0 +1,201 @@
+/* test_metrics_cluster.c - what berthd shows of agents, slots, waits and its own connections. */
+#include <libpq-fe.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/base.h"
+#include "tests/repo/world.h"
+#include "tests/rpc/berthd.h"
+#include "tests/rpc/scrape.h"
+
+static struct db db;
+static struct client *client;
+static char settings[2][256]; /* database, Redis */
+
+static void setup(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static void teardown(void)
+{
+    if (client != NULL) {
+        client_close(client);
+        client = NULL;
+        grpc_shutdown_blocking();
+    }
+    berthd_cleanup();
+}
+
+static bool serves(void *ctx)
+{
+    struct reply r = {.body = NULL};
+    (void)ctx;
+    client_schedule(client, "nowhere", &r);
+    bool well = r.code == GRPC_STATUS_NOT_FOUND;
+    reply_free(&r);
+    return well;
+}
+
+static int start(void)
+{
+    db = world_create();
+    (void)snprintf(settings[0], sizeof(settings[0]), "--database=%s", db.conninfo);
+    (void)snprintf(settings[1], sizeof(settings[1]), "--redis=%s", redis_address());
+    const char *const args[] = {settings[0], settings[1], "--metrics-listen=127.0.0.1:0",
+                                "--executors=1", NULL};
+    client_setup();
+    client = client_open(berthd_serve(args));
+    await_true(serves, NULL, "berthd to serve");
+    return berthd_metrics_port();
+}
+
+static void do_round(const char *group)
+{
+    struct reply r = {.body = NULL};
+    client_schedule(client, group, &r);
+    ck_assert_code(&r, GRPC_STATUS_OK, group);
+    reply_free(&r);
+}
+
+/* --- a group ---------------------------------------------------------------------------------- */
+
+/* g1 has a1 and a2, each 8 cpu and 16 GiB. */
+static const struct {
+    const char *what, *sql, *series;
+    double value;
+} views[] = {
+    {"both agents take work", "", "berth_agents{group=\"g1\",state=\"ready\"}", 2},
+    {"nobody is away", "", "berth_agents{group=\"g1\",state=\"away\"}", 0},
+    {"one is lost", "UPDATE agents SET status = 'LOST' WHERE id = 'a1'",
+     "berth_agents{group=\"g1\",state=\"away\"}", 1},
+    {"one is lost and switched off",
+     "UPDATE agents SET status = 'LOST', schedulable = false WHERE id = 'a1'",
+     "berth_agents{group=\"g1\",state=\"away\"}", 1},
+    {"one is switched off", "UPDATE agents SET schedulable = false WHERE id = 'a1'",
+     "berth_agents{group=\"g1\",state=\"unschedulable\"}", 1},
+    {"one has a row that cannot be read",
+     "SELECT t.hostile(); UPDATE agent_resources SET capacity = -1 WHERE agent_id = 'a1' AND "
+     "slot_name = 'cpu'",
+     "berth_agents{group=\"g1\",state=\"unreadable\"}", 1},
+    {"all capacity", "", "berth_slot_capacity{group=\"g1\",slot=\"cpu\"}", 16},
+    {"all memory", "", "berth_slot_capacity{group=\"g1\",slot=\"mem\"}", 32.0 * (1 << 30)},
+    {"capacity of a lost agent does not count", "UPDATE agents SET status = 'LOST' WHERE id = 'a1'",
+     "berth_slot_capacity{group=\"g1\",slot=\"cpu\"}", 8},
+    {"nothing is held", "", "berth_slot_held{group=\"g1\",slot=\"cpu\"}", 0},
+    {"what runs is held",
+     "SELECT t.session('s1', 2.5, 1024); SELECT t.place('s1', 'a2', 'RUNNING')",
+     "berth_slot_held{group=\"g1\",slot=\"cpu\"}", 2.5},
+    {"what the round placed is held", "SELECT t.session('s1', 3, 1024)",
+     "berth_slot_held{group=\"g1\",slot=\"cpu\"}", 3},
+    {"what waits is not held", "SELECT t.session('s1', 99, 1024)",
+     "berth_slot_held{group=\"g1\",slot=\"cpu\"}", 0},
+    {"a wait of five minutes is one",
+     "SELECT t.session('s1', 1, 1024); UPDATE sessions SET status_history = '{}', created_at = "
+     "now() - interval '400 s'",
+     "berth_scheduled_wait_seconds_bucket{le=\"900\"}", 1},
+    {"and no shorter one",
+     "SELECT t.session('s1', 1, 1024); UPDATE sessions SET status_history = '{}', created_at = "
+     "now() - interval '400 s'",
+     "berth_scheduled_wait_seconds_bucket{le=\"300\"}", 0},
+    {"who waits on is none", "SELECT t.session('s1', 99, 1024)",
+     "berth_scheduled_wait_seconds_count", 0},
+};
+
+START_TEST(metrics_show_a_group_as_tabled)
+{
+    int port = start();
+    if (*views[_i].sql != '\0')
+        world_do(&db, views[_i].sql);
+    do_round("g1");
+    char *text = scrape(port);
+    double value = scrape_value(text, views[_i].series);
+    ck_assert_msg(value == views[_i].value, "%s: %s is %f, not %f", views[_i].what,
+                  views[_i].series, value, views[_i].value);
+    ck_assert_msg(strstr(text, "group=\"g2\"") == NULL, "%s: another group is shown",
+                  views[_i].what);
+    free(text);
+    ck_assert_int_eq(berthd_end(), 0);
+}
+END_TEST
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static const char again[] = "berth_database_connects_total{result=\"again\"}";
+
+static double value_of(int port, const char *series)
+{
+    char *text = scrape(port);
+    double value = scrape_value(text, series);
+    free(text);
+    return value;
+}
+
+START_TEST(metrics_count_connections_to_the_database)
+{
+    int port = start();
+    do_round("g1");
+    ck_assert_msg(value_of(port, "berth_executors") == 1, "not one executor");
+    ck_assert_msg(value_of(port, again) == 0, "a connection was lost before");
+    ck_assert_msg(value_of(port, "berth_database_connects_total{result=\"ok\"}") >= 1, "no first");
+    ck_assert_msg(value_of(port, "berth_database_connects_total{result=\"failed\"}") == 0,
+                  "a connection failed");
+    ck_assert_msg(value_of(port, "berth_redis_connects_total{result=\"ok\"}") >= 1, "no Redis");
+    world_do(&db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name "
+                  "= 'berthd' AND datname = current_database()");
+    do_round("g1");
+    ck_assert_msg(value_of(port, again) >= 1, "the executor's new connection is not counted");
+    char *text = scrape(port);
+    double open = scrape_value(text, "berth_database_connections{state=\"busy\"}") +
+                  scrape_value(text, "berth_database_connections{state=\"idle\"}");
+    free(text);
+    ck_assert_msg(open >= 1, "%f connections are open", open);
+    ck_assert_int_eq(berthd_end(), 0);
+}
+END_TEST
+
+struct awaited {
+    int port;
+    const char *series;
+};
+
+static bool is_one_more(void *ctx)
+{
+    const struct awaited *a = ctx;
+    return value_of(a->port, a->series) >= 1;
+}
+
+START_TEST(metrics_tell_a_busy_connection)
+{
+    struct reply r = {.body = NULL};
+    int port = start();
+    struct awaited busy = {port, "berth_database_connections{state=\"busy\"}"};
+    world_do(&db, "SELECT t.session('s1', 1, 1024)");
+    PGconn *c = PQconnectdb(db.conninfo);
+    PQclear(PQexec(c, "BEGIN; SELECT 1 FROM sessions FOR UPDATE"));
+    ck_assert_msg(PQtransactionStatus(c) == PQTRANS_INTRANS, "%s", PQerrorMessage(c));
+    struct call_handle *k = call_begin(client, SCHEDULE_PATH, 0);
+    call_send(k, "\n\002g1", 4); /* scaling_group: "g1" */
+    await_true(is_one_more, &busy, "the commit to hold its transaction open");
+    PQfinish(c); /* and its lock */
+    call_end(k, &r);
+    ck_assert_code(&r, GRPC_STATUS_OK, "the round");
+    reply_free(&r);
+    ck_assert_int_eq(berthd_end(), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("metrics_cluster");
+    TCase *tc = tcase_create("program");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, metrics_show_a_group_as_tabled, 0, ARRAY_SIZE(views));
+    tcase_add_test(tc, metrics_count_connections_to_the_database);
+    tcase_add_test(tc, metrics_tell_a_busy_connection);
+    suite_add_tcase(s, tc);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
+}
