@@ -231,7 +231,7 @@ START_TEST(metrics_show_what_the_process_takes)
     FILE *more = fopen("/dev/null", "r");
     ck_assert_msg(scrape_value(print(), "process_open_fds") == open + 1, "one more is not seen");
     (void)fclose(more);
-    double now = (double)time(NULL), at = scrape_value(text, "process_start_time_seconds");
+    double now = (double)time(NULL), at = scrape_value(print(), "process_start_time_seconds");
     ck_assert_msg(at > now - 600 && at < now + 5, "started at %f, now is %f", at, now);
 }
 END_TEST
