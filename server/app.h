@@ -7,8 +7,9 @@
 
 #include "scheduler/err.h"
 
-struct caretaker;     /* caretaker.h */
-struct config;        /* config.h */
+struct caretaker; /* caretaker.h */
+struct config;    /* config.h */
+struct config_listener;
 struct executors;     /* executor.h */
 struct health;        /* health.h */
 struct hub;           /* hub.h: subscribers of events */
@@ -27,10 +28,11 @@ struct app {
     struct health *health;         /* health_set() says what is wrong */
     struct probe *probe;
     struct executors *executors;
-    struct hub *hub;              /* service_start() makes it */
-    struct round_service *rounds; /* service_start() makes it */
-    struct caretaker *caretaker;  /* service_start() makes it */
-    struct loop *loop;            /* service_start() makes it; NULL: setting loop is off */
+    struct hub *hub;                /* service_start() makes it */
+    struct config_listener *tuning; /* of the hub; service_start() makes it */
+    struct round_service *rounds;   /* service_start() makes it */
+    struct caretaker *caretaker;    /* service_start() makes it */
+    struct loop *loop;              /* service_start() makes it; NULL: setting loop is off */
     struct server *server;
     struct metrics_http *metrics; /* NULL: not served */
 };

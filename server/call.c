@@ -99,7 +99,7 @@ static int64_t deadline_of(const struct call *c)
 {
     gpr_timespec d = gpr_convert_clock_type(c->details.deadline, GPR_CLOCK_MONOTONIC);
     if (gpr_time_cmp(d, gpr_inf_future(GPR_CLOCK_MONOTONIC)) == 0)
-        return c->started_ns + c->server->config->default_deadline * NS_PER_MS;
+        return c->started_ns + CONFIG_NOW(c->server->config, default_deadline) * NS_PER_MS;
     gpr_timespec left = gpr_time_sub(d, gpr_now(GPR_CLOCK_MONOTONIC));
     if (left.tv_sec > LONGEST_S)
         left.tv_sec = LONGEST_S;
@@ -146,7 +146,7 @@ static int accept_request(struct call *c, struct err *e)
                 (long long)g->max_message);
         return err_meta(e, "limit", "%lld", (long long)g->max_message);
     }
-    if (held + c->request_bytes > (size_t)g->max_requests_memory) {
+    if (held + c->request_bytes > (size_t)CONFIG_NOW(g, max_requests_memory)) {
         err_set(e, ERR_EXHAUSTED, "OVERLOADED",
                 "too many large requests at a time: try again later");
         return err_retry(e, 100);
@@ -229,7 +229,7 @@ static enum call_state on_sent(struct call *c, bool ok)
     if (!ok)
         stream_drop(c); /* the connection broke; LEFT follows */
     stream_pump(c);
-    if (s->want_ready && s->n_queued <= (unsigned)c->server->config->stream_queue / 2) {
+    if (s->want_ready && s->n_queued <= (unsigned)CONFIG_NOW(c->server->config, stream_queue) / 2) {
         s->want_ready = false;
         if (s->ops != NULL && s->ops->ready != NULL)
             c->after = stream_ready;

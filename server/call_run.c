@@ -119,8 +119,8 @@ static void count_retries(struct pg *pg)
 
 static void run_call(struct call *c, struct arena *a, struct executor *ex)
 {
-    struct inbound_memory memory = {.arena = a,
-                                    .cap = (size_t)c->server->config->max_request_memory};
+    struct inbound_memory memory = {
+        .arena = a, .cap = (size_t)CONFIG_NOW(c->server->config, max_request_memory)};
     struct rpc_context x = {.app = c->server->app,
                             .arena = a,
                             .pg = ex != NULL ? ex->pg : NULL,

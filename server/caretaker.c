@@ -133,7 +133,7 @@ static void mirror(struct caretaker *c)
         log_err(LOG_DEBUG, "counters were not mirrored to Redis; the next look does", &e, NULL, 0);
         return;
     }
-    c->mirror_ns = clock_ns() + c->config->mirror_interval * NS_PER_MS;
+    c->mirror_ns = clock_ns() + CONFIG_NOW(c->config, mirror_interval) * NS_PER_MS;
     if (!whole)
         log_info("Redis had no mirrors; all counters were written to it",
                  LOG_NUM("access_keys", n));
@@ -170,7 +170,7 @@ static int trim_kind(struct caretaker *c, const struct retention_policy *policy,
 
 static void trim(struct caretaker *c)
 {
-    const struct config *g = c->config;
+    CLEANUP(config_releasep) const struct config *g = config_take(c->config);
     const struct retention_policy policy = {
         .event_age_ms = g->event_retention_age,
         .event_count = g->event_retention_count,
@@ -201,7 +201,7 @@ static void *look_around(void *arg)
         repair(c);
         mirror(c);
         trim(c);
-        wait_until(c, clock_ns() + c->config->probe_interval * NS_PER_MS);
+        wait_until(c, clock_ns() + CONFIG_NOW(c->config, probe_interval) * NS_PER_MS);
     }
     return NULL;
 }

@@ -185,10 +185,11 @@ static void apply_log(void *ctx, const struct config *now, void *made)
 
 static void drain(struct app *app)
 {
-    log_info("draining", LOG_NUM("grace_ms", app->config->grace_period));
+    const int64_t grace_ms = CONFIG_NOW(app->config, grace_period);
+    log_info("draining", LOG_NUM("grace_ms", grace_ms));
     health_set(app->health, HEALTH_DRAIN, false, "The server is shutting down.");
     service_drain(app);
-    server_drain(app->server, app->config->grace_period);
+    server_drain(app->server, grace_ms);
 }
 
 static int serve(const struct config *g, const sigset_t *signals)

@@ -149,6 +149,10 @@ static int set_text(struct generation *g, const struct config_row *r, const char
 
 static bool is_option(const char *item)
 {
+    for (const char *p = item; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20)
+            return false;
+    }
     const char *equals = strchr(item, '=');
     const char *dot = strchr(item, '.');
     return equals != NULL && dot != NULL && dot != item && dot + 1 < equals;

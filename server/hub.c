@@ -66,6 +66,14 @@ int hub_create(const struct hub_options *o, struct hub **ret, struct err *e)
     return 0;
 }
 
+void hub_tune(struct hub *h, int poll_ms, int slow_after_ms)
+{
+    hub_lock(h);
+    h->options.poll_ms = poll_ms;
+    h->options.slow_after_ms = slow_after_ms;
+    pthread_mutex_unlock(&h->lock);
+}
+
 void hub_destroy(struct hub *h)
 {
     if (h == NULL)

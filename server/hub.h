@@ -41,6 +41,9 @@ int hub_create(const struct hub_options *o, struct hub **ret, struct err *e) MUS
 void hub_destroy(struct hub *h); /* NULL is fine; all its streams are over */
 DEFINE_CLEANUP(struct hub, hub_destroy)
 
+/* Changes two of the options while it runs: a wait that has begun ends as it would have. */
+void hub_tune(struct hub *h, int poll_ms, int slow_after_ms);
+
 /* Committed events of this replica, per group in order. Any thread, never waits. */
 void hub_publish(struct hub *h, const struct event *events, uint32_t n);
 

@@ -45,9 +45,12 @@ int policy_settings(const struct config *c, struct arena *a, struct policy_confi
     for (uint32_t i = 0; i < c->plugin_options.n; i++)
         if (read_option(c->plugin_options.items[i], a, &options[i], e) < 0)
             return -1;
+    const char **slots = arena_new(a, const char *, c->slot_priority.n + 1);
+    for (uint32_t i = 0; i < c->slot_priority.n; i++)
+        slots[i] = arena_strdup(a, c->slot_priority.items[i]);
     *ret = (struct policy_config){
         .max_containers_per_agent = c->max_containers_per_agent,
-        .slot_priority = c->slot_priority.items,
+        .slot_priority = slots,
         .n_slot_priority = c->slot_priority.n,
         .options = options,
         .n_options = c->plugin_options.n,

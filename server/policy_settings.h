@@ -5,8 +5,8 @@
 #include "scheduler/policy.h"
 #include "server/config.h"
 
-/* Lists live in the arena, names are lent from the configuration. ERR_INVALID: an item of
- * plugin_options is not "plugin.key=value". */
+/* Of this generation; copied to the arena. ERR_INVALID: an item of plugin_options is not
+ * "plugin.key=value". */
 int policy_settings(const struct config *c, struct arena *a, struct policy_config *ret,
                     struct err *e) MUST_CHECK;
 

@@ -19,9 +19,7 @@ struct probe {
     struct health *health;
     struct pg *pg;
     struct redis *redis;
-    const char *redis_address; /* the configuration's */
-    int64_t interval_ms;
-    bool spares_redis;       /* rounds run without it, so its absence takes nobody out of service */
+    const struct config *config;
     bool redis_good;         /* at the last look */
     atomic_bool schema_good; /* at the last look */
     pthread_mutex_t lock;
@@ -50,11 +48,13 @@ static void look(struct probe *p)
     tell(p, HEALTH_DATABASE, good, &e);
     e = (struct err){.code = ERR_NONE};
     good = redis_ping(p->redis, &e) == 0;
-    tell(p, HEALTH_REDIS, good || p->spares_redis, &e);
-    if (p->spares_redis && p->redis_good && !good)
+    /* rounds run without it: then its absence takes nobody out of service */
+    const bool spares_redis = CONFIG_NOW(p->config, schedule_without_redis);
+    tell(p, HEALTH_REDIS, good || spares_redis, &e);
+    if (spares_redis && p->redis_good && !good)
         log_err(LOG_WARN, "Redis is away; rounds run under their epoch alone", &e, NULL, 0);
-    else if (p->spares_redis && !p->redis_good && good)
-        log_info("Redis is back", LOG_STR("address", p->redis_address));
+    else if (spares_redis && !p->redis_good && good)
+        log_info("Redis is back", LOG_STR("address", p->config->redis));
     p->redis_good = good;
 }
 
@@ -62,7 +62,7 @@ static void *look_again(void *arg)
 {
     struct probe *p = arg;
     pthread_mutex_lock(&p->lock);
-    int64_t next = clock_ns() + p->interval_ms * NS_PER_MS;
+    int64_t next = clock_ns() + CONFIG_NOW(p->config, probe_interval) * NS_PER_MS;
     while (!p->ends) {
         if (clock_ns() < next) {
             clock_cond_wait(&p->wake, &p->lock, next);
@@ -71,7 +71,7 @@ static void *look_again(void *arg)
         pthread_mutex_unlock(&p->lock);
         look(p);
         pthread_mutex_lock(&p->lock);
-        next = clock_ns() + p->interval_ms * NS_PER_MS;
+        next = clock_ns() + CONFIG_NOW(p->config, probe_interval) * NS_PER_MS;
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -83,9 +83,7 @@ int probe_create(const struct config *g, struct health *h, struct probe **ret, s
     if (p == NULL)
         return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
     p->health = h;
-    p->interval_ms = g->probe_interval;
-    p->redis_address = g->redis;
-    p->spares_redis = g->schedule_without_redis;
+    p->config = g;
     p->redis_good = true;
     pthread_mutex_init(&p->lock, NULL);
     clock_cond_init(&p->wake);

@@ -39,7 +39,6 @@ struct recorder {
     struct arena *arena; /* this struct */
     const char *folder;
     int64_t max_files, max_bytes;
-    const struct policy_config *policy;
     pthread_mutex_t lock; /* the folder, and all below */
     bool counted;
     int64_t files, bytes; /* of ours in the folder, when counted last and written since */
@@ -326,18 +325,14 @@ static void write_pair(struct recorder *r, const char *stem, const struct pair *
 
 /* --- the recorder ----------------------------------------------------------------------------- */
 
-struct recorder *recorder_create(const char *folder, int64_t max_files, int64_t max_bytes,
-                                 const struct policy_config *policy)
+struct recorder *recorder_create(const char *folder, int64_t max_files, int64_t max_bytes)
 {
     if (*folder == '\0')
         return NULL;
     struct arena *a = arena_create();
     struct recorder *r = arena_new(a, struct recorder, 1);
-    *r = (struct recorder){.arena = a,
-                           .folder = folder,
-                           .max_files = max_files,
-                           .max_bytes = max_bytes,
-                           .policy = policy};
+    *r = (struct recorder){
+        .arena = a, .folder = folder, .max_files = max_files, .max_bytes = max_bytes};
     pthread_mutex_init(&r->lock, NULL);
     int fd = open_folder(r); /* a folder that is no good is told at start */
     if (fd >= 0)
@@ -363,14 +358,14 @@ const struct plan *recorder_keep(const struct recorder *r, const struct plan *p,
 }
 
 void recorder_write(struct recorder *r, const struct round_report *report,
-                    const struct plan *planned)
+                    const struct plan *planned, const struct policy_config *policy)
 {
     if (planned == NULL)
         return;
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     char stem[STEM_MAX];
     struct pair p;
-    snapshot_write(report->snapshot, r->policy, a, &p.snapshot, &p.snapshot_len);
+    snapshot_write(report->snapshot, policy, a, &p.snapshot, &p.snapshot_len);
     plan_write(planned, a, &p.plan, &p.plan_len);
     make_stem(report, stem);
     pthread_mutex_lock(&r->lock);

@@ -21,10 +21,9 @@
 struct recorder;
 struct round_report; /* round_service.h */
 
-/* folder and policy are lent and must outlive it. The last folder of the path is made when it is
+/* folder is lent and must outlive it. The last folder of the path is made when it is
  * not there. NULL for an empty path: nothing is to be kept. */
-struct recorder *recorder_create(const char *folder, int64_t max_files, int64_t max_bytes,
-                                 const struct policy_config *policy);
+struct recorder *recorder_create(const char *folder, int64_t max_files, int64_t max_bytes);
 void recorder_destroy(struct recorder *r); /* NULL is fine */
 DEFINE_CLEANUP(struct recorder, recorder_destroy)
 
@@ -33,8 +32,8 @@ DEFINE_CLEANUP(struct recorder, recorder_destroy)
 const struct plan *recorder_keep(const struct recorder *r, const struct plan *p, struct arena *a);
 
 /* The round of the report, whatever became of its commit. planned: what recorder_keep() gave; NULL:
- * nothing happens. */
+ * nothing happens. policy: what the round was decided with. */
 void recorder_write(struct recorder *r, const struct round_report *report,
-                    const struct plan *planned);
+                    const struct plan *planned, const struct policy_config *policy);
 
 #endif

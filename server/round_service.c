@@ -27,8 +27,6 @@ struct round_service {
     const struct config *config;
     const struct registry *registry;
     struct hub *hub;
-    struct arena *arena; /* policy's */
-    struct policy_config policy;
     struct lease_keeper *keeper;
     struct recorder *recorder;   /* NULL: rounds are not kept */
     pthread_mutex_t lock;        /* said */
@@ -42,6 +40,7 @@ struct round {
     const struct worker *worker;
     const struct round_input *in;
     struct round_report report;
+    struct policy_config settings; /* as of when it decides */
     struct policy *policy;
     struct plan *plan;
     const struct plan *planned; /* *plan before the commit; NULL: not to be kept */
@@ -62,15 +61,13 @@ int round_service_create(const struct config *c, const struct registry *registry
     s->config = c;
     s->registry = registry;
     s->hub = hub;
-    s->arena = arena_create();
     pthread_mutex_init(&s->lock, NULL);
-    if (policy_settings(c, s->arena, &s->policy, e) < 0 ||
-        lease_keeper_create(c->redis, (int)c->redis_timeout, (int)c->lease_ttl, &s->keeper, e) <
-            0) {
+    if (lease_keeper_create(c->redis, (int)c->redis_timeout, (int)c->lease_ttl, &s->keeper, e) <
+        0) {
         round_service_destroy(s);
         return -1;
     }
-    s->recorder = recorder_create(c->record, c->record_max_files, c->record_max_bytes, &s->policy);
+    s->recorder = recorder_create(c->record, c->record_max_files, c->record_max_bytes);
     *ret = s;
     return 0;
 }
@@ -81,7 +78,6 @@ void round_service_destroy(struct round_service *s)
         return;
     recorder_destroy(s->recorder);
     lease_keeper_destroy(s->keeper);
-    arena_destroy(s->arena);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -135,7 +131,7 @@ static int take_lease(struct round *r, struct err *e)
         FAULT_POINT(lease_taken);
         return 0;
     }
-    if (why.code != ERR_UNAVAILABLE || !s->config->schedule_without_redis) {
+    if (why.code != ERR_UNAVAILABLE || !CONFIG_NOW(s->config, schedule_without_redis)) {
         if (why.code == ERR_CONFLICT)
             metric_add(METRIC_lease_total, METRIC_LEASE_CONTENDED, 1);
         *e = why;
@@ -188,10 +184,20 @@ static int load(struct round *r, struct err *e)
     return 0;
 }
 
+static int settings_now(const struct round_service *s, struct arena *a, struct policy_config *ret,
+                        struct err *e)
+{
+    CLEANUP(config_releasep) const struct config *now = config_take(s->config);
+    return policy_settings(now, a, ret, e);
+}
+
 int round_service_policy(const struct round_service *s, const struct snapshot *snapshot,
                          struct arena *a, struct policy **ret, struct err *e)
 {
-    return policy_resolve(s->registry, &s->policy, snapshot, a, ret, e);
+    struct policy_config *settings = arena_new(a, struct policy_config, 1);
+    if (settings_now(s, a, settings, e) < 0)
+        return -1;
+    return policy_resolve(s->registry, settings, snapshot, a, ret, e);
 }
 
 /* Whether this is the first time. Beyond the bound the oldest are forgotten. */
@@ -239,7 +245,9 @@ static int decide(struct round *r, struct err *e)
     int64_t phase_ns[N_ROUND_PHASES] = {0};
     const struct round_limits limits = {.max_sessions = r->in->max_sessions};
     const struct round_hooks hooks = {.ctx = r, .stop = stop_deciding, .clock = decide_clock};
-    if (round_service_policy(r->service, r->report.snapshot, a, &r->policy, e) < 0)
+    if (settings_now(r->service, a, &r->settings, e) < 0 ||
+        policy_resolve(r->service->registry, &r->settings, r->report.snapshot, a, &r->policy, e) <
+            0)
         return -1;
     log_unknown_options(r);
     r->decided_ns = r->mark_ns + (r->in->deadline_ns - r->mark_ns) / 2;
@@ -299,7 +307,7 @@ static int commit(struct round *r, struct err *e)
         .request = r->in->request,
         .answer = r->in->request.id != NULL ? fix_answer : NULL,
         .answer_ctx = r,
-        .chunk = (uint32_t)r->service->config->commit_chunk,
+        .chunk = (uint32_t)CONFIG_NOW(r->service->config, commit_chunk),
     };
     r->planned = recorder_keep(r->service->recorder, r->plan, r->worker->arena);
     int rc = plan_commit(r->worker->pg, &in, r->worker->arena, &done, e);
@@ -359,7 +367,7 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
         if (rc == 0 && r.answer == NULL) {
             rc = run_locked(&r, e);
             release_lease(&r);
-            recorder_write(s->recorder, &r.report, r.planned);
+            recorder_write(s->recorder, &r.report, r.planned, &r.settings);
         }
         report_count(&r.report, in, w->arena, rc, e);
         if (rc < 0 && answer_after_race(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e))

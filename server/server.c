@@ -55,7 +55,8 @@ static bool is_quick(const struct method *m)
 
 int server_enter(struct server *s, const struct method *m, struct err *e)
 {
-    unsigned most = (unsigned)(is_streaming(m) ? s->config->max_streams : s->config->max_in_flight);
+    unsigned most = (unsigned)(is_streaming(m) ? CONFIG_NOW(s->config, max_streams)
+                                               : CONFIG_NOW(s->config, max_in_flight));
     if (is_quick(m))
         most += POLLER_RESERVE;
     atomic_fetch_add(&s->n_calls, 1);
@@ -90,14 +91,13 @@ void server_stats(struct server *s, struct server_stats *ret)
 
 static int64_t tick_ns(const struct server *s)
 {
-    int64_t ms = s->config->request_timeout / 4;
+    int64_t ms = CONFIG_NOW(s->config, request_timeout) / 4;
     return (ms > 1000 ? 1000 : ms) * NS_PER_MS;
 }
 
 static void *keep_house(void *arg)
 {
     struct server *s = arg;
-    int64_t limit = s->config->request_timeout * NS_PER_MS;
     pthread_mutex_lock(&s->list_lock);
     for (int64_t next = clock_ns() + tick_ns(s); !s->housekeeping_ends;) {
         int64_t now = clock_ns();
@@ -105,6 +105,7 @@ static void *keep_house(void *arg)
             clock_cond_wait(&s->list_changed, &s->list_lock, next);
             continue;
         }
+        int64_t limit = CONFIG_NOW(s->config, request_timeout) * NS_PER_MS;
         for (struct call *c = s->calls; c != NULL; c = c->next)
             call_check_age(c, now, limit);
         next = now + tick_ns(s);

@@ -1,4 +1,6 @@
 /* service.c - what the handlers share: the hub of subscribers, the round service, the caretaker. */
+#include <stdlib.h>
+
 #include "server/app.h"
 #include "server/caretaker.h"
 #include "server/clock.h"
@@ -6,6 +8,22 @@
 #include "server/hub.h"
 #include "server/loop.h"
 #include "server/round_service.h"
+
+static void tune(void *ctx, const struct config *now, void *made)
+{
+    (void)made;
+    hub_tune(ctx, (int)now->event_poll, (int)now->slow_reader);
+}
+
+static int listen_for_tuning(struct app *app, struct err *e)
+{
+    app->tuning = calloc(1, sizeof(*app->tuning));
+    if (app->tuning == NULL)
+        return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
+    *app->tuning = (struct config_listener){.name = "hub", .apply = tune, .ctx = app->hub};
+    config_listen(app->config, app->tuning);
+    return 0;
+}
 
 int service_start(struct app *app, struct err *e)
 {
@@ -16,7 +34,7 @@ int service_start(struct app *app, struct err *e)
         .poll_ms = (int)c->event_poll,
         .slow_after_ms = (int)c->slow_reader,
     };
-    if (hub_create(&hub, &app->hub, e) < 0)
+    if (hub_create(&hub, &app->hub, e) < 0 || listen_for_tuning(app, e) < 0)
         return -1;
     if (round_service_create(c, app->registry, app->hub, &app->rounds, e) < 0)
         return -1;
@@ -38,9 +56,13 @@ void service_finish(struct app *app)
     loop_destroy(app->loop);
     caretaker_destroy(app->caretaker);
     round_service_destroy(app->rounds);
+    if (app->tuning != NULL)
+        config_unlisten(app->config, app->tuning);
+    free(app->tuning);
     hub_destroy(app->hub);
     app->loop = NULL;
     app->caretaker = NULL;
     app->rounds = NULL;
+    app->tuning = NULL;
     app->hub = NULL;
 }

@@ -110,7 +110,7 @@ enum stream_push stream_push(struct stream *s, const struct stream_message *m)
     pthread_mutex_lock(&c->lock);
     if (c->has_status || (c->state != CALL_RUNNING && c->state != CALL_STREAMING)) {
         answer = STREAM_OVER;
-    } else if (s->n_queued >= (unsigned)c->server->config->stream_queue) {
+    } else if (s->n_queued >= (unsigned)CONFIG_NOW(c->server->config, stream_queue)) {
         s->want_ready = true;
         answer = STREAM_FULL;
     } else {

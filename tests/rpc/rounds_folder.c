@@ -46,7 +46,7 @@ void folder_teardown(void)
 
 struct recorder *recorder_of(const char *path, int64_t max_files, int64_t max_bytes)
 {
-    return recorder_create(path, max_files, max_bytes, &sample_config);
+    return recorder_create(path, max_files, max_bytes);
 }
 
 void write_round(struct recorder *r, const char *group, int64_t epoch)
@@ -56,7 +56,7 @@ void write_round(struct recorder *r, const char *group, int64_t epoch)
                                         .epoch = epoch,
                                         .snapshot = snapshot,
                                         .plan = plan};
-    recorder_write(r, &report, recorder_keep(r, plan, arena));
+    recorder_write(r, &report, recorder_keep(r, plan, arena), &sample_config);
 }
 
 /* Names in the folder, sorted, a line each. */

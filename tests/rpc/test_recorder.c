@@ -91,7 +91,7 @@ START_TEST(recorder_keeps_the_plan_as_it_was_before_the_commit)
     const struct plan *planned = recorder_keep(r, plan, arena);
     for (uint32_t i = 0; i < plan->n_decisions; i++)
         lose(plan, i);
-    recorder_write(r, &report, planned);
+    recorder_write(r, &report, planned, &sample_config);
     ck_assert_str_eq(plan_print(snapshot, read_pair(name_of(1, "")), arena), before);
 }
 END_TEST
@@ -103,7 +103,7 @@ START_TEST(recorder_is_absent_without_a_folder)
         .scaling_group = "g", .epoch = 1, .snapshot = snapshot, .plan = plan};
     ck_assert_ptr_null(r);
     ck_assert_ptr_null(recorder_keep(r, plan, arena));
-    recorder_write(r, &report, recorder_keep(r, plan, arena));
+    recorder_write(r, &report, recorder_keep(r, plan, arena), &sample_config);
     recorder_destroy(r);
     ck_assert_str_eq(list_folder(folder), "");
 }
@@ -140,7 +140,7 @@ static void *write_many(void *r)
                                             .epoch = mine,
                                             .snapshot = snapshot,
                                             .plan = plan};
-        recorder_write(r, &report, recorder_keep(r, plan, a));
+        recorder_write(r, &report, recorder_keep(r, plan, a), &sample_config);
     }
     return NULL;
 }
