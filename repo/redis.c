@@ -13,11 +13,12 @@
 
 #include "repo/pool.h"
 
-enum { ARGS_MAX = 512, SHA1_BYTES = 20, SHA1_TEXT = 41 };
+enum { ARGS_MAX = 512, SHA1_BYTES = 20, SHA1_TEXT = 41, PIPELINE_MAX = 1000 };
 
 struct redis {
     char *host; /* or the socket's path */
     int port;   /* 0: a unix socket */
+    unsigned database;
     struct timeval timeout;
     redisContext *context; /* NULL: not connected */
     bool is_counted;       /* pool.h knows of the context */
@@ -69,6 +70,12 @@ static void disconnect(struct redis *r)
     r->is_counted = false;
 }
 
+void redis_use(struct redis *r, unsigned database)
+{
+    assert(r->context == NULL);
+    r->database = database;
+}
+
 void redis_destroy(struct redis *r)
 {
     if (r == NULL)
@@ -97,6 +104,23 @@ static bool is_usable(const struct redis *r)
     return poll(&fd, 1, 0) == 0;
 }
 
+static int select_database(struct redis *r, struct err *e)
+{
+    if (r->database == 0)
+        return 0;
+    redisReply *reply = redisCommand(r->context, "SELECT %u", r->database);
+    if (reply == NULL)
+        return fail_wire(r, e);
+    const bool refused = reply->type == REDIS_REPLY_ERROR;
+    if (refused) {
+        err_set(e, ERR_UNAVAILABLE, "REDIS_UNAVAILABLE", "Redis has no database %u.", r->database);
+        err_detail(e, "%s", reply->str);
+        disconnect(r);
+    }
+    freeReplyObject(reply);
+    return refused ? -1 : 0;
+}
+
 static int connect_once(struct redis *r, struct err *e)
 {
     if (is_usable(r))
@@ -111,7 +135,7 @@ static int connect_once(struct redis *r, struct err *e)
     }
     pool_opened(POOL_REDIS, &r->was_open);
     r->is_counted = true;
-    return 0;
+    return select_database(r, e);
 }
 
 /* Words of an error reply that mean "not now" rather than "wrong". */
@@ -138,23 +162,32 @@ static int fail_reply(struct redis *r, const redisReply *reply, struct err *e)
     return err_detail(e, "%s", reply->str);
 }
 
-/* One round trip; an error reply is a reply. */
-static int round_trip(struct redis *r, const struct redis_arg *args, uint32_t n, redisReply **ret,
-                      struct err *e)
+/* Puts a command into the connection's buffer. */
+static void append(struct redis *r, const struct redis_arg *args, uint32_t n)
 {
     const char *data[ARGS_MAX];
     size_t lengths[ARGS_MAX];
     assert(n > 0 && n <= ARGS_MAX);
-    if (connect_once(r, e) < 0)
-        return -1;
     for (uint32_t i = 0; i < n; i++) {
         data[i] = args[i].data;
         lengths[i] = args[i].len;
     }
+    if (redisAppendCommandArgv(r->context, (int)n, data, lengths) != REDIS_OK)
+        abort(); /* out of memory */
+}
+
+/* One round trip; an error reply is a reply. */
+static int round_trip(struct redis *r, const struct redis_arg *args, uint32_t n, redisReply **ret,
+                      struct err *e)
+{
+    void *reply = NULL;
+    if (connect_once(r, e) < 0)
+        return -1;
+    append(r, args, n);
     pool_busy(POOL_REDIS);
-    redisReply *reply = redisCommandArgv(r->context, (int)n, data, lengths);
+    const int rc = redisGetReply(r->context, &reply);
     pool_idle(POOL_REDIS);
-    if (reply == NULL)
+    if (rc != REDIS_OK)
         return fail_wire(r, e);
     *ret = reply;
     return 0;
@@ -179,6 +212,47 @@ int redis_command(struct redis *r, const struct redis_arg *args, uint32_t n,
     if (round_trip(r, args, n, &reply, e) < 0)
         return -1;
     return take_reply(r, reply, ret, e);
+}
+
+/* The answers of a part of a pipeline. "Away" drops the connection, and with it the other answers:
+ * whatever refuses one command for that reason refuses the rest. */
+static int read_answers(struct redis *r, uint32_t n, struct redis_refusals *refusals, struct err *e)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        void *got = NULL;
+        if (redisGetReply(r->context, &got) != REDIS_OK)
+            return fail_wire(r, e);
+        redisReply *reply = got;
+        const bool refused = reply->type == REDIS_REPLY_ERROR;
+        const bool away = refused && is_away(reply->str);
+        if (away)
+            fail_reply(r, reply, e);
+        else if (refused && refusals->n++ == 0)
+            (void)snprintf(refusals->words, sizeof(refusals->words), "%s", reply->str);
+        freeReplyObject(reply);
+        if (away)
+            return -1;
+    }
+    return 0;
+}
+
+int redis_pipeline(struct redis *r, const struct redis_request *requests, uint32_t n,
+                   struct redis_refusals *ret, struct err *e)
+{
+    *ret = (struct redis_refusals){.n = 0};
+    for (uint32_t from = 0, part; from < n; from += part) {
+        part = n - from < PIPELINE_MAX ? n - from : PIPELINE_MAX;
+        if (connect_once(r, e) < 0)
+            return -1;
+        for (uint32_t i = 0; i < part; i++)
+            append(r, requests[from + i].args, requests[from + i].n);
+        pool_busy(POOL_REDIS);
+        const int rc = read_answers(r, part, ret, e);
+        pool_idle(POOL_REDIS);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int redis_ping(struct redis *r, struct err *e)

@@ -37,6 +37,20 @@ const struct redis_reply *redis_reply_at(const struct redis_reply *r, size_t i);
 int redis_command(struct redis *r, const struct redis_arg *args, uint32_t n,
                   struct redis_reply **ret, struct err *e) MUST_CHECK;
 
+/* Commands sent at once and answered in order, in one round trip; of many, as many round trips as
+ * keep what is under way small. What the server refuses is counted, and the rest goes on; when it
+ * is away (-1, as above) some of them may have been done. */
+struct redis_request {
+    const struct redis_arg *args;
+    uint32_t n;
+};
+struct redis_refusals {
+    uint32_t n;
+    char words[128]; /* of the first */
+};
+int redis_pipeline(struct redis *r, const struct redis_request *requests, uint32_t n,
+                   struct redis_refusals *ret, struct err *e) MUST_CHECK;
+
 /* A script, by its digest. `args` are the n_keys keys first, then the values. `name` is for
  * messages. */
 struct redis_script {
