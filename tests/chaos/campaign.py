@@ -22,6 +22,7 @@ import psycopg2  # noqa: E402  pylint: disable=wrong-import-position
 
 import hurts  # noqa: E402  pylint: disable=wrong-import-position
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
+import transitions  # noqa: E402  pylint: disable=wrong-import-position
 from check import await_true  # noqa: E402  pylint: disable=wrong-import-position
 from replica import Replica  # noqa: E402  pylint: disable=wrong-import-position
 from workload import GROUPS, Workload  # noqa: E402  pylint: disable=wrong-import-position
@@ -50,6 +51,7 @@ class Campaign:
         subprocess.run([build / "server/berthd", "migrate", "--database", self.conninfo], check=True,
                        stdout=subprocess.DEVNULL)
         self.sql((HERE / "cluster.sql").read_text("utf-8"))
+        self.sql(transitions.statements())
         self.replicas = [Replica(self, i) for i in range(n_replicas)]
         self.workload = Workload(self.conninfo, lambda: self.replicas, seed)
 

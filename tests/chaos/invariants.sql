@@ -14,8 +14,7 @@ WITH usage AS (
            LATERAL jsonb_each_text(p.total_resource_slots) l
 ), berth_change AS (
     SELECT session_id, old, new, count(*) AS n FROM chaos.changes
-     WHERE old <> new AND (old, new) IN (('PENDING', 'SCHEDULED'), ('PENDING', 'CANCELLED'), ('SCHEDULED', 'CANCELLED'),
-                         ('RUNNING', 'TERMINATING'))
+     WHERE old <> new AND (old, new) IN (SELECT t.old, t.new FROM chaos.transitions t WHERE who <> 'MANAGER')
      GROUP BY 1, 2, 3
 ), berth_event AS (
     SELECT session_id, from_status AS old, to_status AS new, count(*) AS n FROM berth.events
@@ -49,11 +48,19 @@ SELECT 'I7 a session that is over never changes', format('session %s: %s (%s) to
 UNION ALL
 SELECT 'I8 a status changes only as declared', format('session %s: %s to %s', session_id, old, new)
   FROM chaos.changes
- WHERE old <> new AND (old, new) NOT IN (('PENDING', 'SCHEDULED'), ('PENDING', 'CANCELLED'), ('SCHEDULED', 'CANCELLED'),
-                          ('SCHEDULED', 'RUNNING'), ('RUNNING', 'TERMINATING'), ('RUNNING', 'TERMINATED'),
-                          ('TERMINATING', 'TERMINATED'))
+ WHERE old <> new AND (old, new) NOT IN (SELECT t.old, t.new FROM chaos.transitions t)
 UNION ALL
 SELECT 'I9 every change Berth made has one event, and every event its change',
        format('session %s %s to %s: %s changes, %s events', session_id, old, new, c.n, e.n)
   FROM berth_change c FULL JOIN berth_event e USING (session_id, old, new)
- WHERE c.n IS DISTINCT FROM e.n;
+ WHERE c.n IS DISTINCT FROM e.n
+UNION ALL
+SELECT 'I8 an event tells only of a change that is declared for its maker',
+       format('group %s, event %s: %s to %s', scaling_group_id, sequence, from_status, to_status)
+  FROM berth.events e
+ WHERE type IN (1, 3, 4) AND NOT EXISTS (
+       SELECT FROM chaos.transitions t WHERE (old, new) = (from_status, to_status)
+          AND who = CASE WHEN round_id IS NULL THEN 'CANCEL' ELSE 'ROUND' END)
+UNION ALL
+SELECT 'I5 a round writes under its own epoch alone', format('round %s: event %s has %s, the round %s', r.round_id, sequence, e.epoch, r.epoch)
+  FROM berth.events e JOIN berth.rounds r USING (round_id) WHERE e.epoch <> r.epoch;

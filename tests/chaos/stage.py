@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 import psycopg2  # noqa: E402  pylint: disable=wrong-import-position
 
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
+import transitions  # noqa: E402  pylint: disable=wrong-import-position
 from check import await_true  # noqa: E402  pylint: disable=wrong-import-position
 from workload import ENQUEUE_SESSION  # noqa: E402  pylint: disable=wrong-import-position
 from world import Server, Services  # noqa: E402  pylint: disable=wrong-import-position
@@ -43,6 +44,7 @@ class Stage:
                        stdout=subprocess.DEVNULL)
         self.conninfo = base
         self.sql((HERE / "cluster.sql").read_text("utf-8"))
+        self.sql(transitions.statements())
         self.scene = 0
         self.rng = random.Random(1)
         self.servers: list[Server] = []
