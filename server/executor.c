@@ -22,7 +22,8 @@ struct thread {
 struct executors {
     pthread_mutex_t lock;
     pthread_cond_t work;
-    struct job *first, **last;
+    struct executor_lane *turn, **last_turn; /* lanes with queued jobs; the first is next */
+    struct executor_lane own;                /* of jobs without a lane */
     unsigned queued, queue_max, running, n;
     uint64_t done;
     bool stopping; /* no more jobs come */
@@ -31,19 +32,54 @@ struct executors {
 
 /* --- running jobs --- */
 
+static void lane_append(struct executors *p, struct executor_lane *l)
+{
+    l->next = NULL;
+    *p->last_turn = l;
+    p->last_turn = &l->next;
+}
+
+/* Takes the lane out of the turns; at points at it. */
+static void lane_remove(struct executors *p, struct executor_lane **at)
+{
+    struct executor_lane *l = *at;
+    *at = l->next;
+    if (p->last_turn == &l->next)
+        p->last_turn = at;
+}
+
+/* The first lane that may run one more job; NULL: none. When the pool stops, every lane may. */
+static struct executor_lane **find_turn(struct executors *p)
+{
+    for (struct executor_lane **at = &p->turn; *at != NULL; at = &(*at)->next) {
+        if ((*at)->running_max == 0 || (*at)->running < (*at)->running_max || p->stopping)
+            return at;
+    }
+    return NULL;
+}
+
+static struct job *take_job(struct executors *p, struct executor_lane **at)
+{
+    struct executor_lane *l = *at;
+    struct job *j = l->first;
+    l->first = j->next;
+    l->queued--;
+    l->running++;
+    lane_remove(p, at);
+    if (l->first != NULL)
+        lane_append(p, l); /* behind those that wait */
+    p->queued--;
+    p->running++;
+    return j;
+}
+
 static struct job *next_job(struct executors *p)
 {
+    struct executor_lane **at;
     pthread_mutex_lock(&p->lock);
-    while (p->first == NULL && !p->stopping)
+    while ((at = find_turn(p)) == NULL && !p->stopping)
         pthread_cond_wait(&p->work, &p->lock);
-    struct job *j = p->first;
-    if (j != NULL) {
-        p->first = j->next;
-        if (p->first == NULL)
-            p->last = &p->first;
-        p->queued--;
-        p->running++;
-    }
+    struct job *j = at != NULL ? take_job(p, at) : NULL;
     pthread_mutex_unlock(&p->lock);
     return j;
 }
@@ -60,6 +96,7 @@ static void *run_jobs(void *arg)
     struct thread *t = arg;
     struct executors *p = t->pool;
     for (struct job *j = next_job(p); j != NULL; j = next_job(p)) {
+        struct executor_lane *lane = j->lane;
         set_job(t, j);
         pg_deadline(t->view.pg, 0); /* also forgets a cancel meant for the job before */
         j->run(j, &t->view);        /* may free j; from here on it is only compared */
@@ -67,6 +104,7 @@ static void *run_jobs(void *arg)
         arena_reset(t->view.arena);
         pthread_mutex_lock(&p->lock);
         p->running--;
+        lane->running--; /* if the lane waited for that, this thread is the one to go on */
         p->done++;
         pthread_mutex_unlock(&p->lock);
     }
@@ -87,21 +125,44 @@ void executors_cancel(struct executors *p, struct job *j)
     }
 }
 
+static void put_job(struct executors *p, struct executor_lane *l, struct job *j)
+{
+    j->lane = l;
+    j->next = NULL;
+    if (l->first == NULL) {
+        l->last = &l->first;
+        lane_append(p, l);
+    }
+    *l->last = j;
+    l->last = &j->next;
+    l->queued++;
+    p->queued++;
+    pthread_cond_signal(&p->work);
+}
+
+static int lane_full(const struct executor_lane *l, struct err *e)
+{
+    err_set(e, ERR_EXHAUSTED, "CALLER_LIMIT",
+            "%u of your requests are waiting, as many as one caller's may (setting %s)",
+            l->queue_max, l->name);
+    err_meta(e, "limit", "%s", l->name);
+    err_meta(e, "value", "%u", l->queue_max);
+    return err_retry(e, RETRY_MS);
+}
+
 int executors_submit(struct executors *p, struct job *j, struct err *e)
 {
-    bool taken = false;
+    struct executor_lane *l = j->lane != NULL ? j->lane : &p->own;
     pthread_mutex_lock(&p->lock);
-    if (!p->stopping && p->queued < p->queue_max) {
-        taken = true;
-        j->next = NULL;
-        *p->last = j;
-        p->last = &j->next;
-        p->queued++;
-        pthread_cond_signal(&p->work);
-    }
+    bool room = l->queue_max == 0 || l->queued < l->queue_max;
+    bool taken = room && !p->stopping && p->queued < p->queue_max;
+    if (taken)
+        put_job(p, l, j);
     pthread_mutex_unlock(&p->lock);
     if (taken)
         return 0;
+    if (!room)
+        return lane_full(l, e);
     err_set(e, ERR_EXHAUSTED, "QUEUE_FULL", "too many requests are waiting: try again later");
     return err_retry(e, RETRY_MS);
 }
@@ -133,7 +194,7 @@ int executors_create(const struct executors_options *o, struct executors **ret, 
         return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
-    p->last = &p->first;
+    p->last_turn = &p->turn;
     p->queue_max = o->queue;
     for (unsigned i = 0; i < o->threads; i++) {
         if (start_thread(p, i, o, e) < 0)

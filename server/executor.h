@@ -2,7 +2,12 @@
  *
  * Each executor owns a PostgreSQL connection, a Redis connection and an arena; a job borrows them
  * while it runs. The queue is bounded: a full one refuses. The connections open at first use, so a
- * pool can be made while the database is away. */
+ * pool can be made while the database is away.
+ *
+ * The queue is made of lanes, one for each caller: the jobs of a lane run in order, and lanes that
+ * have work take turns, a job each. So a caller that sends a thousand requests makes another wait
+ * for one of them, not for all. A lane can also be bounded: in how many may wait, and in how many
+ * run at a time, so that slow work of one caller leaves an executor to the others. */
 #ifndef BERTH_SERVER_EXECUTOR_H
 #define BERTH_SERVER_EXECUTOR_H
 
@@ -24,12 +29,24 @@ struct executor {
     struct redis *redis;
 };
 
+/* Embed it; all zero but for the bounds. The rest is the pool's, under its lock. It must live until
+ * the pool is destroyed, once a job of it was submitted. */
+struct executor_lane {
+    unsigned queue_max;   /* jobs that may wait; 0: as many as the pool's queue takes */
+    unsigned running_max; /* jobs that may run at a time; 0: any number */
+    const char *name;     /* of the setting that queue_max comes from, for the refusal */
+    struct job *first, **last;
+    unsigned queued, running;
+    struct executor_lane *next; /* whose turn it is after this one */
+};
+
 /* One piece of work; embed it. The memory is the submitter's and must live until run() was called;
  * run() may free it. */
 struct job {
     void (*run)(struct job *j, struct executor *x);
-    struct job *next;      /* the queue's */
-    atomic_bool cancelled; /* set by executors_cancel() */
+    struct executor_lane *lane; /* NULL: the pool's own, without bounds */
+    struct job *next;           /* the queue's */
+    atomic_bool cancelled;      /* set by executors_cancel() */
 };
 
 struct executors_options {
@@ -46,7 +63,8 @@ int executors_create(const struct executors_options *o, struct executors **ret,
 void executors_destroy(struct executors *p);
 DEFINE_CLEANUP(struct executors, executors_destroy)
 
-/* Any thread. ERR_EXHAUSTED, reason QUEUE_FULL, with RetryInfo. */
+/* Any thread. ERR_EXHAUSTED with RetryInfo; reason QUEUE_FULL, or CALLER_LIMIT when it is the
+ * lane's bound. */
 int executors_submit(struct executors *p, struct job *j, struct err *e) MUST_CHECK;
 /* Any thread, never waits: marks the job; if it runs, its wait for the database ends with
  * ERR_CANCELLED. The caller must know that run() has not returned yet. A job sets its deadline on

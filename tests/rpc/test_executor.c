@@ -256,6 +256,96 @@ START_TEST(executors_cancel_marks_a_job_that_waits_and_hits_no_other)
 }
 END_TEST
 
+/* --- lanes --- */
+
+START_TEST(lanes_take_turns_whoever_came_first)
+{
+    /* the numbers in the order of submission; the lane of each; the order in which they run */
+    static const unsigned lane_of[] = {0, 0, 0, 0, 1, 2, 1}, expected[] = {0, 4, 5, 1, 6, 2, 3};
+    struct executor_lane lanes[3] = {{.queue_max = 0}};
+    struct work gate = {.number = 99, .wait = true};
+    struct work w[ARRAY_SIZE(lane_of)] = {{.number = 0}};
+    struct executors *p = make(1, 32);
+    submit(p, &gate);
+    await_begun(1);
+    for (unsigned i = 0; i < ARRAY_SIZE(w); i++) {
+        w[i].number = i;
+        w[i].job.lane = &lanes[lane_of[i]];
+        submit(p, &w[i]);
+    }
+    open_gate();
+    executors_destroy(p);
+    for (unsigned i = 0; i < ARRAY_SIZE(w); i++)
+        ck_assert_msg(order[i + 1] == expected[i], "place %u has job %u, not %u", i, order[i + 1],
+                      expected[i]);
+}
+END_TEST
+
+START_TEST(lane_is_refused_beyond_its_own_bound)
+{
+    struct err e;
+    struct executor_lane narrow = {.queue_max = 1, .name = "caller_queue"};
+    struct executor_lane other = {.queue_max = 1, .name = "caller_queue"};
+    struct work w[4] = {{.wait = true}, {.number = 1}, {.number = 2}, {.number = 3}};
+    struct executors *p = make(1, 32);
+    for (int i = 0; i < 3; i++)
+        w[i].job.lane = &narrow;
+    w[3].job.lane = &other;
+    submit(p, &w[0]);
+    await_begun(1);
+    submit(p, &w[1]);
+    w[2].job.run = run;
+    ck_assert_msg(executors_submit(p, &w[2].job, &e) < 0, "a second one waits");
+    ck_assert_str_eq(e.reason, "CALLER_LIMIT");
+    ck_assert_str_eq(e.meta[0].value, "caller_queue");
+    ck_assert_uint_gt(e.retry_after_ms, 0);
+    submit(p, &w[3]); /* another caller's is taken */
+    open_gate();
+    executors_destroy(p);
+    ck_assert_msg(atomic_load(&w[1].done) && atomic_load(&w[3].done), "a job was lost");
+}
+END_TEST
+
+START_TEST(lane_leaves_an_executor_to_others)
+{
+    struct executors_stats s;
+    struct executor_lane slow = {.running_max = 1};
+    struct executor_lane other = {.running_max = 1};
+    struct work w[3] = {{.wait = true}, {.number = 1, .wait = true}, {.number = 2}};
+    struct executors *p = make(2, 32);
+    w[0].job.lane = w[1].job.lane = &slow;
+    w[2].job.lane = &other;
+    submit(p, &w[0]);
+    submit(p, &w[1]); /* an executor is free, and stays so */
+    await_begun(1);
+    submit(p, &w[2]);
+    await_done(&w[2]);
+    executors_stats(p, &s);
+    ck_assert_msg(s.queued == 1, "%u jobs wait: the slow caller has both executors", s.queued);
+    open_gate();
+    await_done(&w[1]);
+    executors_destroy(p);
+}
+END_TEST
+
+START_TEST(lane_at_its_bound_is_finished_at_the_end)
+{
+    enum { N = 20 };
+    struct executor_lane slow = {.running_max = 1};
+    struct work w[N] = {{.wait = true}};
+    struct executors *p = make(3, N);
+    for (unsigned i = 0; i < N; i++) {
+        w[i].number = i;
+        w[i].job.lane = &slow;
+        submit(p, &w[i]);
+    }
+    open_gate();
+    executors_destroy(p);
+    ck_assert_uint_eq(n_order, N);
+    ck_assert_msg(slow.running == 0 && slow.queued == 0, "the lane's counts are not 0");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("executor");
@@ -267,6 +357,10 @@ int main(void)
     tcase_add_test(tc, executors_run_as_many_at_a_time_as_there_are_threads);
     tcase_add_test(tc, executors_cancel_reaches_the_job_that_runs);
     tcase_add_test(tc, executors_cancel_marks_a_job_that_waits_and_hits_no_other);
+    tcase_add_test(tc, lanes_take_turns_whoever_came_first);
+    tcase_add_test(tc, lane_is_refused_beyond_its_own_bound);
+    tcase_add_test(tc, lane_leaves_an_executor_to_others);
+    tcase_add_test(tc, lane_at_its_bound_is_finished_at_the_end);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
