@@ -12,16 +12,18 @@
 
 enum err_code {
     ERR_NONE,
-    ERR_INVALID,      /* the caller's input, with the field in meta: INVALID_ARGUMENT */
-    ERR_NOT_FOUND,    /* NOT_FOUND */
-    ERR_EXISTS,       /* a request id used with another body: ALREADY_EXISTS */
-    ERR_CONFLICT,     /* lost race, lease busy, fenced out: ABORTED */
-    ERR_PRECONDITION, /* unknown scheduler, missing migration: FAILED_PRECONDITION */
-    ERR_EXHAUSTED,    /* a bound reached: RESOURCE_EXHAUSTED */
-    ERR_UNAVAILABLE,  /* database or Redis away, draining: UNAVAILABLE */
-    ERR_TIMEOUT,      /* DEADLINE_EXCEEDED */
-    ERR_OUT_OF_RANGE, /* a cursor older than retention: OUT_OF_RANGE */
-    ERR_CANCELLED,    /* the caller went away: CANCELLED */
+    ERR_INVALID,        /* the caller's input, with the field in meta: INVALID_ARGUMENT */
+    ERR_NOT_FOUND,      /* NOT_FOUND */
+    ERR_EXISTS,         /* a request id used with another body: ALREADY_EXISTS */
+    ERR_CONFLICT,       /* lost race, lease busy, fenced out: ABORTED */
+    ERR_PRECONDITION,   /* unknown scheduler, missing migration: FAILED_PRECONDITION */
+    ERR_EXHAUSTED,      /* a bound reached: RESOURCE_EXHAUSTED */
+    ERR_UNAVAILABLE,    /* database or Redis away, draining: UNAVAILABLE */
+    ERR_TIMEOUT,        /* DEADLINE_EXCEEDED */
+    ERR_OUT_OF_RANGE,   /* a cursor older than retention: OUT_OF_RANGE */
+    ERR_CANCELLED,      /* the caller went away: CANCELLED */
+    ERR_UNKNOWN_CALLER, /* who calls is not known: UNAUTHENTICATED */
+    ERR_DENIED,         /* the caller may not do this: PERMISSION_DENIED */
     ERR_UNIMPLEMENTED,
     ERR_INTERNAL, /* a bug or a corrupted row: INTERNAL */
     N_ERR_CODES

@@ -11,6 +11,7 @@ struct caretaker; /* caretaker.h */
 struct config;    /* config.h */
 struct config_listener;
 struct executors;     /* executor.h */
+struct guard;         /* guard.h: TLS, who calls, what they may */
 struct health;        /* health.h */
 struct hub;           /* hub.h: subscribers of events */
 struct loop;          /* loop.h: schedules groups by itself */
@@ -27,6 +28,7 @@ struct app {
     struct registry *registry;     /* built-ins and loaded plugins */
     struct health *health;         /* health_set() says what is wrong */
     struct probe *probe;
+    struct guard *guard; /* NULL: plaintext, and everybody may do everything */
     struct executors *executors;
     struct hub *hub;                /* service_start() makes it */
     struct config_listener *tuning; /* of the hub; service_start() makes it */

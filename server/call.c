@@ -106,18 +106,6 @@ static int64_t deadline_of(const struct call *c)
     return c->started_ns + left.tv_sec * NS_PER_S + left.tv_nsec;
 }
 
-static int admit(struct call *c, struct err *e)
-{
-    if (server_enter(c->server, c->method, e) < 0)
-        return -1;
-    c->counted = true;
-    if (c->method != NULL)
-        return 0;
-    err_set(e, ERR_UNIMPLEMENTED, "UNKNOWN_METHOD", "this server has no such method");
-    return err_meta(e, "method", "%.*s", (int)GRPC_SLICE_LENGTH(c->details.method),
-                    (const char *)GRPC_SLICE_START_PTR(c->details.method));
-}
-
 static enum call_state on_arrived(struct call *c, bool ok)
 {
     struct err e = {.code = ERR_NONE};
@@ -129,7 +117,7 @@ static enum call_state on_arrived(struct call *c, bool ok)
         methods_find(c->server->methods, (const char *)GRPC_SLICE_START_PTR(c->details.method),
                      GRPC_SLICE_LENGTH(c->details.method));
     start_close_watch(c);
-    if (admit(c, &e) < 0)
+    if (call_admit(c, &e) < 0)
         return end_with(c, &e);
     return start_read(c);
 }

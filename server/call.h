@@ -16,6 +16,7 @@
 
 #include <grpc/grpc.h>
 
+#include "server/caller.h"
 #include "server/cq.h"
 #include "server/executor.h"
 #include "server/method.h"
@@ -96,6 +97,8 @@ struct call {
     grpc_call_details details;
     grpc_metadata_array metadata;
     const struct method *method; /* NULL: unknown */
+    struct caller *caller;       /* a reference; NULL: not known (yet) */
+    bool caller_counted;         /* in the caller's count of calls or streams */
     int64_t started_ns, deadline_ns;
     grpc_byte_buffer *request; /* with gRPC while READING, the handler's while RUNNING */
     size_t request_bytes;
@@ -125,6 +128,11 @@ void call_job_done(struct call *c);
 /* For the server's housekeeping, list lock held. */
 void call_drain(struct call *c);
 void call_check_age(struct call *c, int64_t now_ns, int64_t limit_ns);
+
+/* call_admit.c: who calls, and is there room? Sets c->caller. call_dismiss(), when the call is
+ * over, takes back what it did, also when it failed. */
+int call_admit(struct call *c, struct err *e) MUST_CHECK;
+void call_dismiss(struct call *c);
 
 /* call_run.c: unpacks the request, runs the handler, packs the answer, then makes the step DONE. */
 void call_run_inline(struct call *c);

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/call.h"
 #include "server/clock.h"
@@ -25,8 +26,7 @@ static void release(struct call *c)
     grpc_call_details_destroy(&c->details);
     if (c->call != NULL)
         grpc_call_unref(c->call);
-    if (c->counted)
-        server_leave(s, c->method);
+    call_dismiss(c);
     server_unlink(s, c);
     call_unref(c);
 }
@@ -115,10 +115,22 @@ void call_drain(struct call *c)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* A stream of a caller whose credentials were taken away, or have expired, ends. */
+static bool check_caller(struct call *c)
+{
+    struct err e;
+    bool open = c->state == CALL_STREAMING ||
+                (c->state == CALL_READING && c->method != NULL && c->method->kind == RPC_CHAT);
+    if (!open || c->caller == NULL || caller_check(c->caller, time(NULL), &e) == 0)
+        return false;
+    finish_locked(c, &e, NULL);
+    return true;
+}
+
 static void check_locked(struct call *c, int64_t age_ns, int64_t limit_ns)
 {
     struct err e;
-    if (age_ns < limit_ns)
+    if (check_caller(c) || age_ns < limit_ns)
         return;
     if (c->state == CALL_READING) {
         err_set(&e, ERR_TIMEOUT, "NO_REQUEST", "no request message came within the time allowed");

@@ -11,6 +11,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 #include "server/probe.h"
+#include "server/role.h"
 #include "server/server_private.h"
 
 /* The request as one piece; the slice is to be unreferenced. */
@@ -78,16 +79,36 @@ static int require_ready(struct call *c, const struct rpc_context *x, struct err
     return probe_require(c->server->app->probe, x->pg, e);
 }
 
+/* A handler that did not ask for the groups of a caller that is limited to some must not answer. */
+static int check_asked(const struct call *c, const struct rpc_context *x, struct err *e)
+{
+    if (x->group_asked || x->caller->groups == NULL ||
+        role_access(NULL, x->caller->role, c->method) != ROLE_GROUPS)
+        return 0;
+    return err_set(e, ERR_INTERNAL, "GROUP_NOT_ASKED",
+                   "%s does not look at the caller's scaling groups", c->method->name);
+}
+
+/* Who did what, when it is known who. */
+static void log_effect(const struct rpc_context *x)
+{
+    if (x->effect != NULL && x->caller->known)
+        log_info("a caller changed something", LOG_STR("method", x->method),
+                 LOG_STR("caller", x->caller->name), LOG_STR("role", role_name(x->caller->role)),
+                 LOG_STR("about", x->effect), LOG_STR("peer", x->peer));
+}
+
 static int run_handler(struct call *c, struct rpc_context *x, const ProtobufCMessage *request,
                        struct err *e)
 {
     void *response = NULL;
     if (c->method->kind == RPC_STREAM) {
         c->opened = c->method->run.stream(x, request, &c->stream, e) == 0;
+        assert(!c->opened || check_asked(c, x, e) == 0);
         assert(!c->opened || c->stream.ops != NULL);
         return c->opened ? 0 : -1;
     }
-    if (c->method->run.unary(x, request, &response, e) < 0)
+    if (c->method->run.unary(x, request, &response, e) < 0 || check_asked(c, x, e) < 0)
         return -1;
     pack_answer(c, x, response);
     return 0;
@@ -97,16 +118,18 @@ static int run_handler(struct call *c, struct rpc_context *x, const ProtobufCMes
 static void log_failure(const struct call *c, const struct rpc_context *x, const struct err *e)
 {
     static struct log_limit limit = LOG_LIMIT(50);
-    enum log_level level = e->code == ERR_INTERNAL                                ? LOG_ERROR
-                           : e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT ? LOG_WARN
-                                                                                  : LOG_DEBUG;
+    enum log_level level =
+        e->code == ERR_INTERNAL                                                         ? LOG_ERROR
+        : e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_DENIED ? LOG_WARN
+                                                                                        : LOG_DEBUG;
     uint64_t left_out = 0;
     if (!log_allowed(&limit, level, &left_out))
         return;
-    struct log_field f[] = {LOG_STR("method", c->method->name), LOG_STR("peer", x->peer),
+    struct log_field f[] = {LOG_STR("method", c->method->name), LOG_STR("caller", x->caller->name),
+                            LOG_STR("peer", x->peer),
                             LOG_NUM("ms", (clock_ns() - c->started_ns) / NS_PER_MS),
                             LOG_NUM("left_out", left_out)};
-    log_err(level, "call failed", e, f, left_out > 0 ? 4 : 3);
+    log_err(level, "call failed", e, f, left_out > 0 ? 5 : 4);
 }
 
 /* Before the answer goes out, so that who has it finds it counted. */
@@ -128,6 +151,7 @@ static void run_call(struct call *c, struct arena *a, struct executor *ex)
                             .deadline_ns = c->deadline_ns,
                             .method = c->method->name,
                             .peer = peer_of(c, a),
+                            .caller = c->caller,
                             .call = c,
                             .pbc = inbound_allocator(&memory)};
     ProtobufCMessage *request = NULL;
@@ -144,6 +168,8 @@ static void run_call(struct call *c, struct arena *a, struct executor *ex)
         err_set(&e, ERR_TIMEOUT, "DEADLINE_EXCEEDED", "the deadline passed");
     if (ex != NULL)
         count_retries(ex->pg);
+    if (rc == 0)
+        log_effect(&x);
     if (rc < 0) {
         log_failure(c, &x, &e);
         pthread_mutex_lock(&c->lock);

@@ -12,6 +12,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int command_serve(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_repair(int argc, char **argv);
+int command_token(int argc, char **argv);
 int command_list_plugins(int argc, char **argv);
 int command_list_metrics(int argc, char **argv);
 int command_print_config(int argc, char **argv);

@@ -18,6 +18,7 @@
 #include "server/config.h"
 #include "server/dso.h"
 #include "server/executor.h"
+#include "server/guard.h"
 #include "server/health.h"
 #include "server/hub.h"
 #include "server/log.h"
@@ -121,6 +122,7 @@ static void collect(void *ctx)
     metric_set(METRIC_subscribers, 0, h.subscribers);
     collect_pool(POOL_DATABASE, METRIC_database_connections, METRIC_database_connects_total);
     collect_pool(POOL_REDIS, METRIC_redis_connections, METRIC_redis_connects_total);
+    guard_collect(app->guard);
 }
 
 static int serve_metrics(struct app *app, struct err *e)
@@ -140,6 +142,7 @@ static int make_parts(struct app *app, struct err *e)
         return -1;
     app->health = health_create();
     if (reflection_create(&app->reflection, e) < 0 ||
+        guard_create(app->config, &app->guard, e) < 0 ||
         probe_create(app->config, app->health, &app->probe, e) < 0 || make_executors(app, e) < 0 ||
         service_start(app, e) < 0 || server_create(app, &app->server, e) < 0 ||
         serve_metrics(app, e) < 0)
@@ -156,6 +159,7 @@ static void destroy_parts(struct app *app)
     server_destroy(app->server);
     service_finish(app);
     executors_destroy(app->executors);
+    guard_destroy(app->guard);
     probe_destroy(app->probe);
     reflection_destroy(app->reflection);
     health_destroy(app->health);

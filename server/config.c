@@ -28,10 +28,13 @@ const struct config_row config_rows[N_CONFIG_ROWS] = {
 
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
+static const char *const client_words[] = {"none", "request", "require", NULL};
 
 const char *const *config_choice_words(enum config_type t)
 {
-    return t == TYPE_CHOICE_LEVEL ? level_words : format_words;
+    return t == TYPE_CHOICE_LEVEL    ? level_words
+           : t == TYPE_CHOICE_CLIENT ? client_words
+                                     : format_words;
 }
 
 bool config_is_list(enum config_type t)
@@ -196,6 +199,7 @@ int config_set(struct generation *g, size_t row, const char *value, const char *
         return set_number(g, r, value, origin, e);
     case TYPE_CHOICE_LEVEL:
     case TYPE_CHOICE_FORMAT:
+    case TYPE_CHOICE_CLIENT:
         return set_choice(g, r, value, origin, e);
     case TYPE_BOOL:
         break;

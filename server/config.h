@@ -46,6 +46,13 @@ struct config_list {
 #define CONFIG_TYPE_BOOL          bool
 #define CONFIG_TYPE_CHOICE_LEVEL  int /* enum log_level */
 #define CONFIG_TYPE_CHOICE_FORMAT int /* enum log_format */
+#define CONFIG_TYPE_CHOICE_CLIENT int /* enum tls_client_auth */
+
+enum tls_client_auth {                     /* of TLS clients, a certificate is */
+                       TLS_CLIENT_NONE,    /* not asked for */
+                       TLS_CLIENT_REQUEST, /* asked for; who has none may still come in */
+                       TLS_CLIENT_REQUIRE  /* required */
+};
 
 struct config {
 #define SETTING(name, type, dflt, least, greatest, reload, prose) CONFIG_TYPE_##type name;

@@ -19,7 +19,8 @@ enum config_type {
     TYPE_MS,
     TYPE_BOOL,
     TYPE_CHOICE_LEVEL,
-    TYPE_CHOICE_FORMAT
+    TYPE_CHOICE_FORMAT,
+    TYPE_CHOICE_CLIENT
 };
 
 enum setting_reload { SETTING_RESTART, SETTING_RELOAD };

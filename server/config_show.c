@@ -25,6 +25,7 @@ static const char *show_value(const struct config *c, const struct config_row *r
         return *(const bool *)member ? "true" : "false";
     case TYPE_CHOICE_LEVEL:
     case TYPE_CHOICE_FORMAT:
+    case TYPE_CHOICE_CLIENT:
         break;
     }
     return config_choice_words(r->type)[*(const int *)member];

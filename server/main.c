@@ -12,6 +12,8 @@ static void print_help(FILE *out)
         "Usage: berthd [serve] [--setting value ...]\n"
         "       berthd migrate [--adopt] [--with-indexes] [--setting value ...]\n"
         "       berthd repair [--group name] [--dry-run] [--setting value ...]\n"
+        "       berthd token new NAME --role ROLE [--groups a,b] [--expires 90d] [--append FILE]\n"
+        "       berthd token check FILE\n"
         "       berthd --list-plugins | --list-metrics | --print-config | --help | --version\n\n"
         "serve        answer RPCs until SIGTERM; then drain and end\n"
         "migrate      bring the database to the schema this program needs\n"
@@ -21,7 +23,14 @@ static void print_help(FILE *out)
         "repair       find and mend what a writer that died half way has left; exit code 0 when\n"
         "             nothing is left to mend, else 1\n"
         "  --group         this scaling group only\n"
-        "  --dry-run       change nothing\n\n"
+        "  --dry-run       change nothing\n"
+        "token        make a caller's token (shown once) and its line for the callers file, or\n"
+        "             check such a file\n"
+        "  --role          viewer, manager or admin\n"
+        "  --groups        the scaling groups it is for; default: all\n"
+        "  --expires       a day (2027-01-31), a time (2027-01-31T12:00:00Z) or a number of days "
+        "(90d)\n"
+        "  --append        put the line at the end of this file instead of showing it\n\n"
         "Settings, also from the environment as BERTH_<NAME>:\n");
     config_help(out);
 }
@@ -49,6 +58,7 @@ static const struct {
     {"serve", command_serve},
     {"migrate", command_migrate},
     {"repair", command_repair},
+    {"token", command_token},
     {"--list-plugins", command_list_plugins},
     {"--list-metrics", command_list_metrics},
     {"--print-config", command_print_config},

@@ -28,20 +28,24 @@
 #include "scheduler/arena.h"
 #include "scheduler/err.h"
 
-struct app;   /* app.h: registry, hub, configuration and the other shared parts */
-struct call;  /* call.h: the machine's */
-struct pg;    /* repo/pg.h */
-struct redis; /* repo/redis.h */
+struct app;    /* app.h: registry, hub, configuration and the other shared parts */
+struct call;   /* call.h: the machine's */
+struct caller; /* caller.h */
+struct pg;     /* repo/pg.h */
+struct redis;  /* repo/redis.h */
 
 /* Lent to the handler until it returns. */
 struct rpc_context {
     struct app *app;
-    struct arena *arena;    /* request, response and scratch; gone when the handler returns */
-    struct pg *pg;          /* the executor's; NULL on a POLLER */
-    struct redis *redis;    /* the executor's; NULL on a POLLER */
-    int64_t deadline_ns;    /* CLOCK_MONOTONIC; the client's, or the setting default_deadline */
-    const char *method;     /* "ScheduleScalingGroup"; static storage */
-    const char *peer;       /* "ipv4:10.0.0.7:41234"; in the arena */
+    struct arena *arena; /* request, response and scratch; gone when the handler returns */
+    struct pg *pg;       /* the executor's; NULL on a POLLER */
+    struct redis *redis; /* the executor's; NULL on a POLLER */
+    int64_t deadline_ns; /* CLOCK_MONOTONIC; the client's, or the setting default_deadline */
+    const char *method;  /* "ScheduleScalingGroup"; static storage */
+    const char *peer;    /* "ipv4:10.0.0.7:41234"; in the arena */
+    const struct caller *caller; /* who calls; never NULL */
+    const char *effect; /* set by a handler that changed something: what it is about, for the log */
+    bool group_asked;   /* rpc_require_group() or rpc_groups() was called */
     const uint8_t *packed;  /* an answer that is packed already: set it instead of *response */
     size_t n_packed;        /* its length; the bytes are copied when the handler returns */
     struct call *call;      /* for the functions below */
@@ -65,6 +69,11 @@ typedef rpc_unary_f rpc_chat_f;
  * grace period of a drain is over. Cheap; ask it at safe points. Any thread while the handler runs.
  */
 bool rpc_stopped(const struct rpc_context *c);
+/* Is the scaling group one of the caller's? Asked before anything is read or done, so that the
+ * answer does not tell whether the group exists. ERR_DENIED, reason GROUP_FORBIDDEN. */
+int rpc_require_group(struct rpc_context *c, const char *group, struct err *e) MUST_CHECK;
+/* The caller's scaling groups, in byte order, to which an answer is narrowed; NULL: all. */
+const char *const *rpc_groups(struct rpc_context *c, uint32_t *ret_n);
 /* The first value of a request's metadata key (lower case), in the arena; NULL: not there. */
 const char *rpc_metadata(const struct rpc_context *c, const char *key);
 

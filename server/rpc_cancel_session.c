@@ -4,6 +4,7 @@
 #include "repo/session.h"
 #include "server/answer.h"
 #include "server/app.h"
+#include "server/caller.h"
 #include "server/convert.h"
 #include "server/hub.h"
 #include "server/round_service.h"
@@ -61,6 +62,23 @@ static int cancel_now(struct rpc_context *c, const struct cancel_input *in, stru
                : build_answer(cancel, &done, c->arena, &cancel->answer, &cancel->answer_len, e);
 }
 
+/* The session's group decides, before anything is done and before a stored answer is given. */
+static int require_group_of(struct rpc_context *c, const struct uuid *id, struct err *e)
+{
+    uint32_t unused;
+    struct session_place place;
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    if (rpc_groups(c, &unused) == NULL)
+        return 0;
+    if (txn_begin(c->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
+        session_find(t, id, c->arena, &place, e) < 0 || txn_commit(&t, e) < 0)
+        return -1;
+    if (caller_has_group(c->caller, place.scaling_group))
+        return 0;
+    return err_set(e, ERR_DENIED, "GROUP_FORBIDDEN",
+                   "the session is in a scaling group that is not one of yours");
+}
+
 int rpc_cancel_session(struct rpc_context *c, const void *request, void **response, struct err *e)
 {
     const Berth__V1__CancelSessionRequest *q = request;
@@ -77,6 +95,8 @@ int rpc_cancel_session(struct rpc_context *c, const void *request, void **respon
         .answer = build_answer,
         .answer_ctx = &cancel,
     };
+    if (require_group_of(c, &id, e) < 0)
+        return -1;
     if (answer_find(c->pg, &in.request, c->arena, &cancel.answer, &cancel.answer_len, e) < 0)
         return -1;
     if (cancel.answer == NULL && cancel_now(c, &in, &cancel, e) < 0 &&
@@ -84,5 +104,6 @@ int rpc_cancel_session(struct rpc_context *c, const void *request, void **respon
         return -1;
     c->packed = cancel.answer;
     c->n_packed = cancel.answer_len;
+    c->effect = q->session_id;
     return 0;
 }

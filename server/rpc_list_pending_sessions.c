@@ -139,7 +139,8 @@ int rpc_list_pending_sessions(struct rpc_context *c, const void *request, void *
     const Berth__V1__ListPendingSessionsRequest *r = request;
     struct page_token token;
     struct queue q = {.from = 0};
-    if (page_token_decode(r->page_token, scope, a, &token, e) < 0 || load(c, r, &token, &q, e) < 0)
+    if (rpc_require_group(c, r->scaling_group, e) < 0 ||
+        page_token_decode(r->page_token, scope, a, &token, e) < 0 || load(c, r, &token, &q, e) < 0)
         return -1;
     Berth__V1__ListPendingSessionsResponse *m = message_new(
         a, Berth__V1__ListPendingSessionsResponse, berth__v1__list_pending_sessions_response);

@@ -14,15 +14,20 @@
 
 enum { NAMES_MAX = 1000 }; /* limits.def */
 
+/* Those asked for, else those of the caller, else all. */
 static int load(struct rpc_context *c, const Berth__V1__ListScalingGroupsRequest *q,
                 const char *after, uint32_t max, struct scaling_group_info **ret, uint32_t *ret_n,
                 struct err *e)
 {
+    uint32_t n = 0;
+    const char *const *names = rpc_groups(c, &n);
     CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    if (q->n_scaling_groups > 0) {
+        names = (const char *const *)q->scaling_groups;
+        n = (uint32_t)q->n_scaling_groups;
+    }
     if (txn_begin(c->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
-        scaling_group_list(t,
-                           q->n_scaling_groups > 0 ? (const char *const *)q->scaling_groups : NULL,
-                           (uint32_t)q->n_scaling_groups, after, max, c->arena, ret, ret_n, e) < 0)
+        scaling_group_list(t, names, n, after, max, c->arena, ret, ret_n, e) < 0)
         return -1;
     return txn_commit(&t, e);
 }
@@ -172,6 +177,10 @@ int rpc_list_scaling_groups(struct rpc_context *c, const void *request, void **r
     struct scaling_group_info *groups;
     if (page_token_decode(q->page_token, scope, c->arena, &token, e) < 0)
         return -1;
+    for (size_t i = 0; i < q->n_scaling_groups; i++) {
+        if (rpc_require_group(c, q->scaling_groups[i], e) < 0)
+            return -1;
+    }
     const char *after = token.n_before > 0 ? token.before[0] : NULL;
     if (q->n_scaling_groups > 0 && after == NULL) {
         if (load(c, q, NULL, NAMES_MAX, &groups, &n, e) < 0 || check_names(q, groups, n, e) < 0)

@@ -3,6 +3,7 @@
 
 #include "repo/session.h"
 #include "server/app.h"
+#include "server/caller.h"
 #include "server/convert.h"
 #include "server/described.h"
 #include "server/page_token.h"
@@ -23,14 +24,19 @@ static bool wants_agents(const Berth__V1__PreviewAllocationRequest *q)
     return q->view == BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
 }
 
-/* The group of a stored session, which must be PENDING. */
+/* The group of a stored session, which must be PENDING and in a group of the caller's. */
 static int find_group(struct preview *p, struct txn *t, const char **ret, struct err *e)
 {
     struct session_place place;
+    uint32_t unused;
+    (void)rpc_groups(p->c, &unused); /* asked below */
     if (!uuid_parse(p->q->session_id, &p->id))
         return err_field(e, "session_id", "session_id is not a UUID");
     if (session_find(t, &p->id, p->c->arena, &place, e) < 0)
         return -1;
+    if (!caller_has_group(p->c->caller, place.scaling_group))
+        return err_set(e, ERR_DENIED, "GROUP_FORBIDDEN",
+                       "the session is in a scaling group that is not one of yours");
     if (p->q->scaling_group[0] != '\0' && strcmp(p->q->scaling_group, place.scaling_group) != 0)
         return err_field(e, "scaling_group", "the session is in scaling group \"%s\"",
                          place.scaling_group);
@@ -194,8 +200,10 @@ int rpc_preview_allocation(struct rpc_context *c, const void *request, void **re
     scoped.page_token = convert_text("");
     uint64_t scope = page_scope(&scoped.base, c->arena);
     p.stored = p.q->target_case == BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
-    if (check(p.q, e) < 0 || page_token_decode(p.q->page_token, scope, c->arena, &token, e) < 0 ||
-        load(&p, e) < 0 || explain(&p, e) < 0)
+    if (check(p.q, e) < 0 ||
+        (p.q->scaling_group[0] != '\0' && rpc_require_group(c, p.q->scaling_group, e) < 0) ||
+        page_token_decode(p.q->page_token, scope, c->arena, &token, e) < 0 || load(&p, e) < 0 ||
+        explain(&p, e) < 0)
         return -1;
     *response = answer(&p, scope, &token);
     return 0;

@@ -85,8 +85,11 @@ int rpc_schedule_scaling_group(struct rpc_context *c, const void *request, void 
     };
     uint8_t *answer;
     (void)response; /* the answer is packed already */
+    if (rpc_require_group(c, q.scaling_group, e) < 0)
+        return -1;
     if (round_service_run(c->app->rounds, &worker, &in, &answer, &c->n_packed, e) < 0)
         return -1;
     c->packed = answer;
+    c->effect = q.validate_only ? NULL : q.scaling_group;
     return 0;
 }

@@ -21,11 +21,19 @@ static int compare_uuid(const void *a, const void *b)
     return uuid_compare(a, b);
 }
 
-static void read_groups(const Berth__V1__WatchEventsRequest *q, struct arena *a,
-                        struct hub_subscription *ret)
+/* Those asked for, else those of the caller, be they there yet or not, else all. */
+static int read_groups(struct rpc_context *c, const Berth__V1__WatchEventsRequest *q,
+                       struct hub_subscription *ret, struct err *e)
 {
-    const char **names = arena_new(a, const char *, q->n_scaling_groups + 1);
+    const char **names = arena_new(c->arena, const char *, q->n_scaling_groups + 1);
     uint32_t n = 0;
+    ret->groups = rpc_groups(c, &ret->n_groups);
+    if (q->n_scaling_groups == 0)
+        return 0;
+    for (size_t i = 0; i < q->n_scaling_groups; i++) {
+        if (rpc_require_group(c, q->scaling_groups[i], e) < 0)
+            return -1;
+    }
     for (size_t i = 0; i < q->n_scaling_groups; i++)
         names[i] = q->scaling_groups[i];
     qsort(names, q->n_scaling_groups, sizeof(*names), compare_text);
@@ -34,6 +42,7 @@ static void read_groups(const Berth__V1__WatchEventsRequest *q, struct arena *a,
             names[n++] = names[i];
     ret->groups = names;
     ret->n_groups = n;
+    return 0;
 }
 
 static int read_sessions(const Berth__V1__WatchEventsRequest *q, struct arena *a,
@@ -96,7 +105,8 @@ static int read_start(const Berth__V1__WatchEventsRequest *q, Berth__V1__WatchSt
     return 0;
 }
 
-static int read_bounds(struct rpc_context *c, struct hub_subscription *q, struct err *e)
+/* named: the groups were asked for by name, and must be there. */
+static int read_bounds(struct rpc_context *c, bool named, struct hub_subscription *q, struct err *e)
 {
     struct event_bounds *bounds;
     CLEANUP(txn_rollbackp) struct txn *t = NULL;
@@ -107,7 +117,7 @@ static int read_bounds(struct rpc_context *c, struct hub_subscription *q, struct
         return -1;
     q->bounds = bounds;
     /* Both in byte order: the first name that differs is unknown. */
-    for (uint32_t i = 0; i < q->n_groups; i++) {
+    for (uint32_t i = 0; named && i < q->n_groups; i++) {
         if (i < q->n_bounds && strcmp(q->groups[i], bounds[i].scaling_group) == 0)
             continue;
         err_set(e, ERR_NOT_FOUND, "UNKNOWN_SCALING_GROUP", "there is no scaling group \"%s\"",
@@ -188,10 +198,11 @@ int rpc_watch_events(struct rpc_context *c, const void *request, struct stream *
     struct hub_subscription subscription = {.n_groups = 0};
     Berth__V1__WatchStart start;
     const struct event_bounds *expired;
-    read_groups(q, c->arena, &subscription);
-    if (read_sessions(q, c->arena, &subscription, e) < 0 ||
+    if (read_groups(c, q, &subscription, e) < 0 ||
+        read_sessions(q, c->arena, &subscription, e) < 0 ||
         read_types(q, c->arena, &subscription, e) < 0 || read_heartbeat(q, &subscription, e) < 0 ||
-        read_start(q, &start, e) < 0 || read_bounds(c, &subscription, e) < 0 ||
+        read_start(q, &start, e) < 0 ||
+        read_bounds(c, q->n_scaling_groups > 0, &subscription, e) < 0 ||
         find_start(c, q, start, &subscription, &expired, e) < 0)
         return -1;
     if (expired != NULL)

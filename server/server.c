@@ -10,6 +10,7 @@
 #include "server/call.h"
 #include "server/clock.h"
 #include "server/log.h"
+#include "server/role.h"
 #include "server/server_listen.h"
 #include "server/server_private.h"
 
@@ -168,7 +169,8 @@ int server_create(struct app *app, struct server **ret, struct err *e)
     clock_cond_init(&s->list_changed);
     s->grpc = listen_create(app->config);
     if (make_queues(s, e) < 0 || methods_create(&s->methods, e) < 0 ||
-        listen_bind(s->grpc, app->config, s->address, sizeof(s->address), &s->port, e) < 0 ||
+        role_check(s->methods, e) < 0 || listen_check(app->config, e) < 0 ||
+        listen_bind(s->grpc, app, s->address, sizeof(s->address), &s->port, e) < 0 ||
         start_threads(s, e) < 0) {
         server_destroy(s);
         return -1;

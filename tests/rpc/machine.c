@@ -7,6 +7,7 @@
 
 #include "server/config.h"
 #include "server/executor.h"
+#include "server/guard.h"
 #include "server/health.h"
 #include "server/log.h"
 #include "server/probe.h"
@@ -78,6 +79,7 @@ struct app *machine_start(const char *const *settings)
                                   .redis = "unix:/nowhere",
                                   .redis_timeout_ms = 1000};
     must(executors_create(&o, &app.executors, &e), &e, "executors");
+    must(guard_create(config, &app.guard, &e), &e, "guard");
     must(reflection_create(&app.reflection, &e), &e, "reflection");
     must(server_create(&app, &app.server, &e), &e, "server");
     server_start(app.server);
@@ -101,6 +103,7 @@ void machine_stop(void)
         machine_drain(0);
     server_destroy(app.server);
     executors_destroy(app.executors);
+    guard_destroy(app.guard);
     reflection_destroy(app.reflection);
     health_destroy(app.health);
     config_destroy(config);

@@ -10,6 +10,7 @@
 #include "server/app.h"
 #include "server/config.h"
 #include "server/executor.h"
+#include "server/guard.h"
 #include "server/health.h"
 #include "server/log.h"
 #include "server/probe.h"
@@ -55,6 +56,7 @@ struct app *service_up(const struct db *d, const char *redis, const char *const 
                                         .redis = g->redis,
                                         .redis_timeout_ms = (int)g->redis_timeout};
     app = (struct app){.config = g, .registry = registry_create(), .health = health_create()};
+    assert_done(guard_create(g, &app.guard, &e), &e, "make the guard");
     assert_done(reflection_create(&app.reflection, &e), &e, "make reflection");
     assert_done(probe_create(g, app.health, &app.probe, &e), &e, "make the probe");
     assert_done(executors_create(&o, &app.executors, &e), &e, "make executors");
@@ -84,6 +86,7 @@ void service_down(void)
     server_destroy(app.server);
     service_finish(&app);
     executors_destroy(app.executors);
+    guard_destroy(app.guard);
     probe_destroy(app.probe);
     reflection_destroy(app.reflection);
     health_destroy(app.health);
