@@ -45,7 +45,7 @@ static const char sql_append[] =
     "INSERT INTO berth.events (scaling_group_id, sequence, type, epoch, session_id, round_id, "
     "created_at, creation_id, from_status, to_status, reason, allocations, causes) "
     "SELECT $1, $2 + u.ord - 1, u.type, $3, "
-    "nullif(u.session_id, '00000000-0000-0000-0000-000000000000'::uuid), $4, now(), "
+    "nullif(u.session_id, '00000000-0000-0000-0000-000000000000'::uuid), $4, $13, "
     "u.creation_id, u.from_status, u.to_status, u.reason, u.allocations, u.causes "
     "FROM unnest($5::int4[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[], "
     "$11::jsonb[], $12::jsonb[]) WITH ORDINALITY "
@@ -71,6 +71,7 @@ int event_append(struct txn *t, const struct uuid *group_id, int64_t first, stru
         param_array_text(a, c.reason, n),
         param_array_jsonb(a, c.allocations, n),
         param_array_jsonb(a, c.causes, n),
+        param_time(events[0].time),
     };
     if (pg_exec(t, sql_append, p, ARRAY_SIZE(p), NULL, e) < 0)
         return -1;
@@ -182,5 +183,14 @@ int event_bounds_list(struct txn *t, const char *const *names, uint32_t n, struc
     }
     *ret = bounds;
     *ret_n = n_rows;
+    return 0;
+}
+
+int event_clock(struct txn *t, int64_t *ret, struct err *e)
+{
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (pg_query(t, "SELECT clock_timestamp()", "s", NULL, 0, &r, e) < 0)
+        return -1;
+    *ret = rows_time(r, 0, 0);
     return 0;
 }

@@ -55,7 +55,8 @@ struct event {
     const char *creation_id, *from_status, *to_status, *reason; /* "" when there is none */
     struct uuid round_id;
     int64_t epoch;
-    int64_t time; /* microseconds, the database's clock */
+    int64_t time; /* microseconds, the database's clock when it was numbered, just before COMMIT;
+                     does not fall with growing sequences */
     const struct event_allocation *allocations;
     const struct event_cause *causes;
     uint32_t n_allocations, n_causes;
@@ -64,6 +65,9 @@ struct event {
 /* Events of a group with sequence > after, in order, at most max. In the arena. */
 int event_list(struct txn *t, const char *scaling_group, int64_t after, uint32_t max,
                struct arena *a, struct event **ret, uint32_t *ret_n, struct err *e) MUST_CHECK;
+
+/* The database's clock, microseconds: what event.time is measured by. */
+int event_clock(struct txn *t, int64_t *ret, struct err *e) MUST_CHECK;
 
 struct event_bounds { /* of one group's log */
     const char *scaling_group;

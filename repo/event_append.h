@@ -5,7 +5,7 @@
 #include "repo/event.h"
 
 /* Writes n events of one group with the numbers first, first + 1, ..., given by group_state.h in
- * the same transaction, and sets sequence of each; epoch and round are those of events[0]. */
+ * the same transaction, and sets sequence of each; epoch, round and time are those of events[0]. */
 int event_append(struct txn *t, const struct uuid *group_id, int64_t first, struct event *events,
                  uint32_t n, struct arena *a, struct err *e) MUST_CHECK;
 

@@ -17,7 +17,7 @@ static const char sql_advance[] =
     "round_us = CASE WHEN $5 THEN (extract(epoch FROM clock_timestamp() - $6) * 1000000)::bigint "
     "ELSE round_us END, "
     "round_counts = CASE WHEN $5 THEN $7 ELSE round_counts END "
-    "WHERE scaling_group_id = $1 AND epoch = $2 RETURNING last_sequence, now()";
+    "WHERE scaling_group_id = $1 AND epoch = $2 RETURNING last_sequence, clock_timestamp()";
 
 int group_state_advance(struct txn *t, const struct group_advance *g, struct arena *a,
                         struct group_numbers *ret, struct err *e)
@@ -52,7 +52,7 @@ int group_state_advance(struct txn *t, const struct group_advance *g, struct are
 static const char sql_number[] =
     "INSERT INTO berth.group_state AS g (scaling_group_id, last_sequence) VALUES ($1, $2) "
     "ON CONFLICT (scaling_group_id) DO UPDATE SET last_sequence = g.last_sequence + $2 "
-    "RETURNING g.last_sequence, g.epoch, now()";
+    "RETURNING g.last_sequence, g.epoch, clock_timestamp()";
 
 static int give_numbers(struct txn *t, const char *sql, const struct uuid *group_id,
                         uint32_t n_events, struct group_numbers *ret, struct err *e)
@@ -79,7 +79,7 @@ static const char sql_fence[] =
     "INSERT INTO berth.group_state AS g (scaling_group_id, epoch, last_sequence) "
     "VALUES ($1, 1, $2) ON CONFLICT (scaling_group_id) DO UPDATE SET epoch = g.epoch + 1, "
     "last_sequence = g.last_sequence + $2, round_id = NULL "
-    "RETURNING g.last_sequence, g.epoch, now()";
+    "RETURNING g.last_sequence, g.epoch, clock_timestamp()";
 
 int group_state_fence(struct txn *t, const struct uuid *group_id, uint32_t n_events,
                       struct group_numbers *ret, struct err *e)
@@ -96,7 +96,7 @@ static const char sql_set_health[] =
     "health_reason = $3 FROM (SELECT g.scaling_group_id, g.health FROM berth.group_state g "
     "WHERE g.scaling_group_id = $1 AND (g.health <> $2 OR g.health_reason <> $3) "
     "FOR UPDATE OF g) old WHERE s.scaling_group_id = old.scaling_group_id "
-    "RETURNING old.health, s.last_sequence, s.epoch, now()";
+    "RETURNING old.health, s.last_sequence, s.epoch, clock_timestamp()";
 
 int group_state_set_health(struct txn *t, const struct uuid *group_id, enum group_health health,
                            const char *reason, enum group_health *ret_before, bool *ret_changed,

@@ -24,7 +24,7 @@ struct group_advance {
 struct group_numbers {
     int64_t first; /* of the events */
     int64_t epoch;
-    int64_t now; /* of the transaction, microseconds */
+    int64_t now; /* when they were given, microseconds: grows with the numbers */
 };
 
 /* ERR_CONFLICT, reason FENCED: the group's epoch is not ours any more. */

@@ -12,12 +12,12 @@
 #include <sys/time.h>
 
 #include "repo/pool.h"
+#include "repo/redis_address.h"
 
 enum { ARGS_MAX = 512, SHA1_BYTES = 20, SHA1_TEXT = 41, PIPELINE_MAX = 1000 };
 
 struct redis {
-    char *host; /* or the socket's path */
-    int port;   /* 0: a unix socket */
+    struct redis_address address;
     unsigned database;
     struct timeval timeout;
     redisContext *context; /* NULL: not connected */
@@ -25,36 +25,15 @@ struct redis {
     bool was_open;         /* pool.h */
 };
 
-static int bad_address(const char *address, struct err *e)
-{
-    return err_set(e, ERR_INVALID, "BAD_REDIS_ADDRESS",
-                   "Redis address \"%.100s\" is neither unix:/path nor host:port.", address);
-}
-
-/* Port of "host:port", -1 when there is none. */
-static int port_of(const char *colon)
-{
-    char *end = NULL;
-    const long port = colon != NULL ? strtol(colon + 1, &end, 10) : 0;
-    return port > 0 && port < 65536 && *end == '\0' && end != colon + 1 ? (int)port : -1;
-}
-
 int redis_create(const char *address, int timeout_ms, struct redis **ret, struct err *e)
 {
-    static const char unix_prefix[] = "unix:";
-    const bool is_unix = strncmp(address, unix_prefix, strlen(unix_prefix)) == 0;
-    const char *colon = strrchr(address, ':');
-    const char *host = is_unix ? address + strlen(unix_prefix) : address;
-    const int port = is_unix ? 0 : port_of(colon);
-    if (port < 0 || *host == '\0' || host == colon)
-        return bad_address(address, e);
     struct redis *r = calloc(1, sizeof(*r));
     if (r == NULL)
         abort();
-    r->host = is_unix ? strdup(host) : strndup(host, (size_t)(colon - host));
-    if (r->host == NULL)
-        abort();
-    r->port = port;
+    if (redis_address_init(&r->address, address, e) < 0) {
+        redis_destroy(r);
+        return -1;
+    }
     r->timeout = (struct timeval){.tv_sec = timeout_ms / 1000,
                                   .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
     *ret = r;
@@ -81,7 +60,7 @@ void redis_destroy(struct redis *r)
     if (r == NULL)
         return;
     disconnect(r);
-    free(r->host);
+    redis_address_finish(&r->address);
     free(r);
 }
 
@@ -89,7 +68,7 @@ void redis_destroy(struct redis *r)
 static int fail_wire(struct redis *r, struct err *e)
 {
     err_set(e, ERR_UNAVAILABLE, "REDIS_UNAVAILABLE", "Redis is not reachable.");
-    err_detail(e, "%s, port %d: %s", r->host, r->port,
+    err_detail(e, "%s, port %d: %s", r->address.host, r->address.port,
                r->context != NULL ? r->context->errstr : "out of memory");
     disconnect(r);
     return -1;
@@ -126,8 +105,9 @@ static int connect_once(struct redis *r, struct err *e)
     if (is_usable(r))
         return 0;
     disconnect(r);
-    r->context = r->port == 0 ? redisConnectUnixWithTimeout(r->host, r->timeout)
-                              : redisConnectWithTimeout(r->host, r->port, r->timeout);
+    r->context = r->address.port == 0
+                     ? redisConnectUnixWithTimeout(r->address.host, r->timeout)
+                     : redisConnectWithTimeout(r->address.host, r->address.port, r->timeout);
     if (r->context == NULL || r->context->err != 0 ||
         redisSetTimeout(r->context, r->timeout) != REDIS_OK) {
         pool_failed(POOL_REDIS);

@@ -27,6 +27,8 @@ static struct hub_options with_defaults(const struct hub_options *o)
     return (struct hub_options){
         .ring_events = o->ring_events > 0 ? o->ring_events : 65536,
         .ring_bytes = o->ring_bytes > 0 ? o->ring_bytes : (size_t)64 << 20,
+        .channel = o->channel,
+        .redis_timeout_ms = o->redis_timeout_ms > 0 ? o->redis_timeout_ms : 1000,
         .poll_ms = o->poll_ms > 0 ? o->poll_ms : 1000,
         .reorder_ms = o->reorder_ms > 0 ? o->reorder_ms : 20,
         .slow_after_ms = o->slow_after_ms > 0 ? o->slow_after_ms : 10000,
@@ -57,8 +59,11 @@ int hub_create(const struct hub_options *o, struct hub **ret, struct err *e)
     h->scratch = arena_create();
     hub_log_init(h);
     if (pg_create(o->database, &h->pg, e) < 0 ||
+        (o->redis != NULL &&
+         fanout_create(o->redis, o->channel, h->options.redis_timeout_ms, &h->fanout, e) < 0) ||
         start_thread(&h->dispatcher, &h->has_dispatcher, hub_dispatch, h, e) < 0 ||
-        start_thread(&h->reader, &h->has_reader, hub_read, h, e) < 0) {
+        start_thread(&h->reader, &h->has_reader, hub_read, h, e) < 0 ||
+        (h->fanout != NULL && start_thread(&h->listener, &h->has_listener, hub_listen, h, e) < 0)) {
         hub_destroy(h);
         return -1;
     }
@@ -84,6 +89,10 @@ void hub_destroy(struct hub *h)
     pthread_cond_broadcast(&h->work_cond);
     pthread_cond_broadcast(&h->reader_cond);
     hub_unlock(h);
+    if (h->has_listener) {
+        fanout_wake(h->fanout);
+        pthread_join(h->listener, NULL);
+    }
     if (h->has_reader) {
         pg_cancel(h->pg);
         pthread_join(h->reader, NULL);
@@ -93,6 +102,7 @@ void hub_destroy(struct hub *h)
     hub_queues_clear(h);
     hub_log_finish(h);
     pg_close(h->pg);
+    fanout_destroy(h->fanout);
     arena_destroy(h->scratch);
     pthread_cond_destroy(&h->work_cond);
     pthread_cond_destroy(&h->reader_cond);
@@ -113,6 +123,7 @@ struct hub_entry hub_entry_make(uint32_t group, const struct event *ev, const ui
         .type = ev->type,
         .has_session = ev->has_session,
         .session = ev->session_id,
+        .time = ev->time,
         .frame = copy,
         .n_frame = n,
     };
@@ -129,8 +140,25 @@ static bool nobody_watches(struct hub *h, const struct event *events, uint32_t n
     return nobody;
 }
 
+/* Before anything else: the other replicas read them while this one packs them. */
+static void tell_others(struct hub *h, const struct event *events, uint32_t n)
+{
+    if (h->fanout == NULL || n == 0)
+        return;
+    hub_lock(h);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct event *ev = &events[i];
+        if (i + 1 < n && strcmp(ev->scaling_group, events[i + 1].scaling_group) == 0)
+            continue; /* the last one of a group speaks for those before */
+        hub_tell(h, hub_group_index(h, ev->scaling_group, events[0].sequence - 1), ev->sequence);
+    }
+    hub_unlock(h);
+    fanout_wake(h->fanout);
+}
+
 void hub_publish(struct hub *h, const struct event *events, uint32_t n)
 {
+    tell_others(h, events, n);
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     for (uint32_t from = 0; from < n; from += PUBLISH_EVENTS) {
         uint32_t to = n - from < PUBLISH_EVENTS ? n : from + PUBLISH_EVENTS;

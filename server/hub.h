@@ -8,17 +8,18 @@
  * is the last one seen plus one, so that going over from history to live can neither lose nor
  * repeat any.
  *
- * Events come from this replica's commits (hub_publish(), at once) and, once every poll interval or
- * when a sequence is missing, from PostgreSQL: those of other replicas, or of a commit whose
- * process died before it published. While nobody subscribes nothing is kept
- * and the database is not asked.
+ * Events come from this replica's commits (hub_publish(), at once) and from PostgreSQL: when
+ * another replica says through Redis that it has committed (repo/fanout.h), when a sequence is
+ * missing, and once every poll interval, for what nobody told (Redis was away, or a process died
+ * between COMMIT and its hint). While nobody subscribes nothing is kept and the database is not
+ * asked.
  *
  * Memory is bounded: the ring by events and bytes; a subscriber by the queue of its stream. One
  * whose stream takes nothing for slow_after_ms is ended with RESOURCE_EXHAUSTED, SLOW_READER, and
  * the cursor to resume from.
  *
- * Threads: a dispatcher (deliveries and heartbeats) and the reader. One lock; it is never held
- * while waiting for anything, so pollers and executors may come in. */
+ * Threads: a dispatcher (deliveries and heartbeats), the reader and the listener (fan-out). One
+ * lock; it is never held while waiting for anything, so pollers and executors may come in. */
 #ifndef BERTH_SERVER_HUB_H
 #define BERTH_SERVER_HUB_H
 
@@ -30,6 +31,9 @@ struct hub;
 
 struct hub_options {      /* 0: the default */
     const char *database; /* libpq conninfo, for the reader */
+    const char *redis;    /* address, for the fan-out; NULL: PostgreSQL alone tells what is new */
+    const char *channel;  /* of Redis, for the hints */
+    int redis_timeout_ms; /* 1000 */
     uint32_t ring_events; /* 65536 */
     size_t ring_bytes;    /* 64 MiB */
     int poll_ms;          /* 1000: how often PostgreSQL is asked for news */

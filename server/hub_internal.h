@@ -1,6 +1,6 @@
 /* hub_internal.h - what the files of the hub share: hub.c (life, publish), hub_log.c (groups and
- * the ring), hub_filter.c, hub_subscriber.c (deliveries), hub_reader.c (PostgreSQL).
- * Everything is under hub.lock unless it says otherwise. */
+ * the ring), hub_filter.c, hub_subscriber.c (deliveries), hub_reader.c (PostgreSQL),
+ * hub_fanout.c (Redis). Everything is under hub.lock unless it says otherwise. */
 #ifndef BERTH_SERVER_HUB_INTERNAL_H
 #define BERTH_SERVER_HUB_INTERNAL_H
 
@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "repo/fanout.h"
 #include "repo/pg.h"
 #include "server/hub.h"
 
@@ -15,6 +16,7 @@ enum {
     BATCH_EVENTS = 128,      /* events in one message */
     BATCH_BYTES = 64 * 1024, /* and their bytes, unless a single event has more */
     STASH_EVENTS = 1024,     /* that wait for a missing predecessor, per group */
+    HINT_REST_MS = 20,       /* after a hint that was not true */
 };
 
 /* --- the log in memory (hub_log.c) --- */
@@ -25,6 +27,7 @@ struct hub_entry {
     enum event_type type;
     bool has_session;
     struct uuid session;
+    int64_t time;   /* microseconds, the database's clock */
     uint8_t *frame; /* field `events` of a WatchEventsResponse, serialized; malloc'd, owned */
     size_t n_frame;
 };
@@ -34,6 +37,9 @@ struct hub_group {
     int64_t head;            /* last sequence that went into the ring, or was skipped by it */
     int64_t last;            /* greatest sequence the database is known to have */
     int64_t asked;           /* head when the database was asked last */
+    int64_t hint;            /* greatest sequence that another replica spoke of; 0: none */
+    int64_t rest_ns;         /* hints are not followed before: the last one was not true */
+    int64_t tell;            /* last sequence to be told to the others; 0: nothing */
     int64_t gap_ns;          /* when the first of the stash came */
     struct hub_entry *stash; /* by sequence, all > head + 1 */
     uint32_t n_stash;
@@ -115,11 +121,16 @@ struct hub {
     uint64_t n_delivered, n_slow;
     struct arena *scratch; /* reset by each delivery */
 
-    struct pg *pg;        /* the reader's */
-    int64_t next_poll_ns; /* the reader's */
-    bool database_away;   /* the reader's: said already */
-    pthread_t dispatcher, reader;
-    bool has_dispatcher, has_reader;
+    struct pg *pg;         /* the reader's */
+    int64_t next_poll_ns;  /* when the reader looks for news unasked */
+    int64_t polled_ns;     /* when it did last */
+    int64_t clock_us;      /* the database's clock less CLOCK_MONOTONIC; 0: not known yet */
+    uint32_t filled;       /* group the ring was filled for last */
+    bool database_away;    /* the reader's: said already */
+    struct fanout *fanout; /* NULL: none; fanout_wake() is for all, the rest for its thread */
+    bool tells;            /* a group has something to tell */
+    pthread_t dispatcher, reader, listener;
+    bool has_dispatcher, has_reader, has_listener;
 };
 
 void hub_lock(struct hub *h);
@@ -129,6 +140,8 @@ void hub_unlock(struct hub *h);
 
 void hub_log_init(struct hub *h);
 void hub_log_finish(struct hub *h);
+/* Its index; NONE: it is not known. */
+uint32_t hub_group_find(const struct hub *h, const char *name);
 /* The group's index; a new one starts with head and last as given. */
 uint32_t hub_group_index(struct hub *h, const char *name, int64_t head);
 /* Takes an event in: into the ring when it is next, into the stash when one before it is missing.
@@ -186,6 +199,15 @@ void subscriber_go_live(struct subscriber *s);
 /* Its cursor, in h->scratch. */
 char *subscriber_cursor(struct subscriber *s);
 void subscriber_end(struct subscriber *s, const struct err *e, const char *cursor);
+
+/* --- hub_fanout.c --- */
+
+void *hub_listen(void *hub); /* the listener thread */
+/* The group has events up to this sequence: the other replicas are told. */
+void hub_tell(struct hub *h, uint32_t group, int64_t sequence);
+/* Somebody says that a group has events up to this sequence. Nothing of it is believed: the reader
+ * looks, sooner than it would have. */
+void hub_hint(struct hub *h, const char *group, int64_t sequence);
 
 /* --- hub_reader.c --- */
 

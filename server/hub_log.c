@@ -78,6 +78,13 @@ static uint32_t name_position(const struct hub *h, const char *name, bool *ret_f
     return high;
 }
 
+uint32_t hub_group_find(const struct hub *h, const char *name)
+{
+    bool found;
+    uint32_t at = name_position(h, name, &found);
+    return found ? h->by_name[at] : NONE;
+}
+
 uint32_t hub_group_index(struct hub *h, const char *name, int64_t head)
 {
     bool found;
@@ -202,16 +209,19 @@ void hub_learn(struct hub *h, const struct event_bounds *bounds, uint32_t n)
 void hub_find_restarts(struct hub *h, const struct event_bounds *bounds, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        bool found;
-        uint32_t at = name_position(h, bounds[i].scaling_group, &found);
-        if (found && bounds[i].last < h->groups[h->by_name[at]].asked)
-            group_restart(h, h->by_name[at], bounds[i].last);
+        uint32_t group = hub_group_find(h, bounds[i].scaling_group);
+        if (group != NONE && bounds[i].last < h->groups[group].asked)
+            group_restart(h, group, bounds[i].last);
     }
 }
 
 bool hub_group_due(const struct hub *h, const struct hub_group *g, int64_t now_ns, int64_t *ret_ns)
 {
     int64_t patience_ns = h->options.reorder_ms * NS_PER_MS;
+    if (g->hint > g->head && now_ns >= g->rest_ns)
+        return true;
+    if (g->hint > g->head && *ret_ns > g->rest_ns)
+        *ret_ns = g->rest_ns;
     if (g->last <= g->head)
         return false;
     /* What the stash holds was published; what is missing before it comes any moment. */

@@ -5,6 +5,7 @@
 #include "server/clock.h"
 #include "server/hub_internal.h"
 #include "server/log.h"
+#include "server/metrics.h"
 
 enum {
     QUERY_MS = 10000,  /* longest wait for one answer */
@@ -16,14 +17,19 @@ enum {
 /* --- queries, without the lock -----------------------------------------------------------------
  */
 
+/* *ret_clock_us: the database's clock less ours. */
 static int read_bounds(struct hub *h, struct arena *a, struct event_bounds **ret, uint32_t *ret_n,
-                       struct err *e)
+                       int64_t *ret_clock_us, struct err *e)
 {
     CLEANUP(txn_rollbackp) struct txn *t = NULL;
     pg_deadline(h->pg, clock_ns() + QUERY_MS * NS_PER_MS);
     if (txn_begin(h->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
         event_bounds_list(t, NULL, 0, a, ret, ret_n, e) < 0)
         return -1;
+    int64_t before_ns = clock_ns();
+    if (event_clock(t, ret_clock_us, e) < 0)
+        return -1;
+    *ret_clock_us -= (before_ns + clock_ns()) / 2 / 1000;
     return txn_commit(&t, e);
 }
 
@@ -63,6 +69,18 @@ static void note_outcome(struct hub *h, int rc, const struct err *e)
         clock_cond_wait(&h->reader_cond, &h->lock, until);
 }
 
+/* What the poll found and no hint had told. */
+static void count_untold(const struct hub *h, const struct event_bounds *bounds, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t index = hub_group_find(h, bounds[i].scaling_group);
+        const struct hub_group *g = index != NONE ? &h->groups[index] : NULL;
+        int64_t known = g == NULL ? 0 : g->last > g->hint ? g->last : g->hint;
+        if (bounds[i].last > known)
+            metric_add(METRIC_event_untold_total, 0, bounds[i].last - known);
+    }
+}
+
 static void poll_bounds(struct hub *h, struct arena *a)
 {
     struct err e = {.code = ERR_NONE};
@@ -71,14 +89,29 @@ static void poll_bounds(struct hub *h, struct arena *a)
     for (uint32_t i = 0; i < h->n_groups; i++)
         h->groups[i].asked = h->groups[i].head;
     pthread_mutex_unlock(&h->lock);
-    int rc = read_bounds(h, a, &bounds, &n, &e);
+    int64_t clock_us = 0;
+    int rc = read_bounds(h, a, &bounds, &n, &clock_us, &e);
     hub_lock(h);
     if (rc == 0) {
+        h->clock_us = clock_us;
+        count_untold(h, bounds, n);
         hub_find_restarts(h, bounds, n);
         hub_learn(h, bounds, n);
     }
-    h->next_poll_ns = clock_ns() + h->options.poll_ms * NS_PER_MS;
+    h->polled_ns = clock_ns();
+    h->next_poll_ns = h->polled_ns + h->options.poll_ms * NS_PER_MS;
     note_outcome(h, rc, &e);
+}
+
+/* After n events were read for the ring: what is to become of the hint that asked for them. */
+static void settle_hint(struct hub_group *g, int64_t hint, int rc, uint32_t n)
+{
+    if (hint <= g->head)
+        return;
+    if ((rc < 0 || n == FILL_EVENTS) && g->hint < hint)
+        g->hint = hint; /* there is more to read */
+    else if (rc == 0 && n == 0)
+        g->rest_ns = clock_ns() + HINT_REST_MS * NS_PER_MS; /* it was not true */
 }
 
 /* Brings the ring to what the database has of a group; far behind, it skips. */
@@ -87,7 +120,9 @@ static void fill_group(struct hub *h, uint32_t group, struct arena *a)
     struct err e = {.code = ERR_NONE};
     struct event *events = NULL;
     uint32_t n = 0;
-    int64_t after = h->groups[group].head;
+    int64_t after = h->groups[group].head, hint = h->groups[group].hint;
+    h->groups[group].hint = 0; /* what is said from now on may be newer than what we read */
+    h->filled = group;
     if (h->groups[group].last - after > h->ring.cap / 2) {
         hub_group_skip(h, group, h->groups[group].last);
         return;
@@ -107,6 +142,8 @@ static void fill_group(struct hub *h, uint32_t group, struct arena *a)
             hub_group_skip(h, group, events[i].sequence - 1);
         hub_accept(h, hub_entry_make(group, &events[i], frames[i], lengths[i]));
     }
+    settle_hint(&h->groups[group], hint, rc, n);
+    metric_add(METRIC_event_fills_total, 0, 1);
     pthread_cond_signal(&h->work_cond);
     note_outcome(h, rc, &e);
 }
@@ -203,14 +240,28 @@ static void read_page(struct subscriber *s, struct arena *a)
     note_outcome(h, rc, &e);
 }
 
-/* The first group whose ring lacks something by now; NONE: there is none. */
+/* A group whose ring lacks something by now, each in its turn; NONE: there is none. */
 static uint32_t due_group(const struct hub *h, int64_t *ret_ns)
 {
     int64_t now = clock_ns();
-    for (uint32_t i = 0; i < h->n_groups; i++)
-        if (hub_group_due(h, &h->groups[i], now, ret_ns))
-            return i;
+    for (uint32_t i = 1; i <= h->n_groups; i++) {
+        uint32_t group = (h->filled + i) % h->n_groups;
+        if (hub_group_due(h, &h->groups[group], now, ret_ns))
+            return group;
+    }
     return NONE;
+}
+
+/* One page for one of those that are behind; false: nobody is. */
+static bool serve_behind(struct hub *h, struct arena *a)
+{
+    struct subscriber *s = hub_next_behind(h);
+    if (s == NULL)
+        return false;
+    arena_reset(a);
+    read_page(s, a);
+    subscriber_unref(s);
+    return true;
 }
 
 void *hub_read(void *hub)
@@ -220,7 +271,6 @@ void *hub_read(void *hub)
     pthread_mutex_lock(&h->lock);
     while (!h->stop) {
         int64_t until = h->next_poll_ns;
-        struct subscriber *s;
         uint32_t group;
         arena_reset(a);
         if (h->n_subscribers == 0) {
@@ -229,10 +279,8 @@ void *hub_read(void *hub)
             poll_bounds(h, a);
         } else if ((group = due_group(h, &until)) != NONE) {
             fill_group(h, group, a);
-        } else if ((s = hub_next_behind(h)) != NULL) {
-            read_page(s, a);
-            subscriber_unref(s);
-        } else {
+            (void)serve_behind(h, a); /* however much comes in, history goes on */
+        } else if (!serve_behind(h, a)) {
             clock_cond_wait(&h->reader_cond, &h->lock, until);
         }
     }

@@ -271,7 +271,10 @@ static void step_live(struct subscriber *s)
     batch_collect(&b, s);
     if (b.n > 0) {
         CLEANUP(packet_unrefp) struct packet *body = batch_body(&b, s);
+        int64_t committed_us = b.entries[0]->time - h->clock_us;
         send_body(s, body, b.n);
+        if (h->clock_us != 0 && !s->full && !s->verify)
+            metric_observe(METRIC_event_lag_seconds, 0, clock_ns() - committed_us * 1000);
     }
     if (s->state == SUBSCRIBER_ENDED)
         return;

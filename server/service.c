@@ -30,6 +30,9 @@ int service_start(struct app *app, struct err *e)
     const struct config *c = app->config;
     const struct hub_options hub = {
         .database = c->database,
+        .redis = c->event_channel[0] != '\0' ? c->redis : NULL,
+        .channel = c->event_channel,
+        .redis_timeout_ms = (int)c->redis_timeout,
         .ring_events = (uint32_t)c->event_buffer,
         .poll_ms = (int)c->event_poll,
         .slow_after_ms = (int)c->slow_reader,

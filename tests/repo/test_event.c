@@ -110,6 +110,8 @@ static void append(struct world *w, const char *group, struct event *events, uin
     struct uuid id = world_id(&w->d, group);
     assert_done(txn_begin(w->c, TXN_WRITE, &t, &e), &e, "begin");
     assert_done(group_state_number(t, &id, n, &numbers, &e), &e, "number");
+    for (uint32_t i = 0; i < n; i++)
+        events[i].time = numbers.now;
     assert_done(event_append(t, &id, numbers.first, events, n, w->a, &e), &e, "append");
     assert_done(txn_commit(&t, &e), &e, "commit");
 }
