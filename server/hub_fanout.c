@@ -62,12 +62,12 @@ static void take(struct hub *h, enum fanout_news news, const struct fanout_hint 
         metric_add(METRIC_event_hints_garbage_total, 0, 1);
         break;
     case FANOUT_UP:
-        log_info("replicas tell each other what they commit",
-                 LOG_STR("channel", h->options.channel));
+        log_info("hints of other replicas are heard", LOG_STR("channel", h->options.channel));
         poll_soon(h, 0); /* what was told until now has been missed */
         break;
     case FANOUT_DOWN:
-        log_err(LOG_WARN, "events of other replicas are found by polling: Redis is away", e,
+        log_err(LOG_WARN,
+                "hints of other replicas cannot be heard; the poll finds what they commit", e,
                 LOG_FIELDS(LOG_NUM("poll_ms", h->options.poll_ms)));
         break;
     case FANOUT_WOKEN:
