@@ -153,7 +153,7 @@ static int move(struct txn *t, const struct manager_step *s, int64_t sequence, s
 int manager_bridge_step(struct pg *c, const struct manager_bridge *b, struct manager_step *s,
                         struct arena *a, struct err *e)
 {
-    struct place at;
+    struct place at = {.sequence = 0};
     struct event *events = NULL;
     uint32_t n = 0;
     CLEANUP(txn_rollbackp) struct txn *t = NULL;
