@@ -20,11 +20,14 @@ typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus serving;
 
 enum { WHY_BYTES = 512 };
 
+/* What a name asks for. */
+enum health_name { NAME_UNKNOWN, NAME_LIVE, NAME_READY };
+
 struct watcher {
     struct watcher *next, **link;
     struct health *health;
     struct stream *stream;
-    bool known; /* the name it asked for is ours */
+    enum health_name name;
 };
 
 struct health {
@@ -68,17 +71,17 @@ static bool is_serving(const struct health *h)
     return true;
 }
 
-static serving status_of(const struct health *h, bool known)
+static serving status_of(const struct health *h, enum health_name name)
 {
-    if (!known)
+    if (name == NAME_UNKNOWN)
         return SERVING(SERVICE_UNKNOWN);
-    return is_serving(h) ? SERVING(SERVING) : SERVING(NOT_SERVING);
+    return name == NAME_LIVE || is_serving(h) ? SERVING(SERVING) : SERVING(NOT_SERVING);
 }
 
 static void push_status(const struct watcher *w)
 {
     Grpc__Health__V1__HealthCheckResponse m = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    m.status = status_of(w->health, w->known);
+    m.status = status_of(w->health, w->name);
     CLEANUP(packet_unrefp) struct packet *p = packet_pack(&m.base);
     /* A full queue means a client that has not read for hundreds of changes: on_ready() tells it
      * the latest. */
@@ -119,7 +122,7 @@ void health_set(struct health *h, enum health_part part, bool well, const char *
     memcpy(h->why[part], text, sizeof(text));
     bool serves = is_serving(h);
     for (struct watcher *w = h->watchers; w != NULL && serves != was_serving; w = w->next) {
-        if (w->known)
+        if (w->name == NAME_READY)
             push_status(w);
     }
     pthread_mutex_unlock(&h->lock);
@@ -131,22 +134,28 @@ void health_set(struct health *h, enum health_part part, bool well, const char *
 
 /* --- the RPCs --- */
 
-static bool is_known(const char *service)
+static enum health_name name_of(const char *service)
 {
-    return *service == '\0' || strcmp(service, "berth.v1.SchedulerService") == 0;
+    if (*service == '\0' || strcmp(service, "berth.v1.SchedulerService") == 0)
+        return NAME_READY;
+    return strcmp(service, "live") == 0 ? NAME_LIVE : NAME_UNKNOWN;
 }
 
 int health_check(struct rpc_context *c, const void *request, void **response, struct err *e)
 {
     const Grpc__Health__V1__HealthCheckRequest *q = request;
-    if (!is_known(q->service)) {
+    struct health *h = c->app->health;
+    enum health_name name = name_of(q->service);
+    if (name == NAME_UNKNOWN) {
         err_set(e, ERR_NOT_FOUND, "UNKNOWN_SERVICE", "this server has no service of that name");
         return err_meta(e, "service", "%s", q->service);
     }
     Grpc__Health__V1__HealthCheckResponse *m =
         arena_new(c->arena, Grpc__Health__V1__HealthCheckResponse, 1);
     grpc__health__v1__health_check_response__init(m);
-    m->status = health_get(c->app->health, NULL, 0) ? SERVING(SERVING) : SERVING(NOT_SERVING);
+    pthread_mutex_lock(&h->lock);
+    m->status = status_of(h, name);
+    pthread_mutex_unlock(&h->lock);
     *response = m;
     return 0;
 }
@@ -182,7 +191,7 @@ int health_watch(struct rpc_context *c, const void *request, struct stream *s, s
     struct watcher *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
-    *w = (struct watcher){.health = h, .stream = s, .known = is_known(q->service)};
+    *w = (struct watcher){.health = h, .stream = s, .name = name_of(q->service)};
     stream_attach(s, &watch_ops, w);
     pthread_mutex_lock(&h->lock);
     w->next = h->watchers;

@@ -1,7 +1,9 @@
 /* health.h - grpc.health.v1: may this replica be sent work?
  *
- * SERVING while every part is well. Answers for "" and "berth.v1.SchedulerService" alike; another
- * name is NOT_FOUND (Check) or SERVICE_UNKNOWN on a stream that stays open (Watch). */
+ * SERVING while every part is well. Answers for "" and "berth.v1.SchedulerService" alike. "live"
+ * asks less, whether the process still answers: SERVING until it ends, so that who restarts what is
+ * not live (a kubelet) leaves it alone while its database is away. Another name is NOT_FOUND
+ * (Check) or SERVICE_UNKNOWN on a stream that stays open (Watch). */
 #ifndef BERTH_SERVER_HEALTH_H
 #define BERTH_SERVER_HEALTH_H
 

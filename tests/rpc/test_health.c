@@ -79,7 +79,9 @@ static const struct {
 } names[] = {
     {"another service", "berth.v1.Nope", GRPC_STATUS_NOT_FOUND},
     {"the health service itself", "grpc.health.v1.Health", GRPC_STATUS_NOT_FOUND},
+    {"nearly the name of being alive", "live ", GRPC_STATUS_NOT_FOUND},
     {"the server as a whole", "", GRPC_STATUS_OK},
+    {"whether it lives", "live", GRPC_STATUS_OK},
     {"the scheduler", "berth.v1.SchedulerService", GRPC_STATUS_OK},
 };
 
@@ -111,6 +113,26 @@ START_TEST(health_check_follows_every_part)
     check("", &r);
     ck_assert_int_eq(read_status(r.body, r.n_body), STATUS(SERVING));
     reply_free(&r);
+}
+END_TEST
+
+/* A kubelet must not restart what only waits for its database. */
+START_TEST(health_check_says_live_whatever_is_wrong)
+{
+    struct reply r;
+    struct call_handle *k = watch("live");
+    expect(k, STATUS(SERVING), "the watch");
+    for (int i = 0; i < N_HEALTH_PARTS; i++)
+        health_set(app->health, (enum health_part)i, false, "Something is wrong.");
+    check("", &r);
+    ck_assert_int_eq(read_status(r.body, r.n_body), STATUS(NOT_SERVING));
+    reply_free(&r);
+    check("live", &r);
+    ck_assert_int_eq(read_status(r.body, r.n_body), STATUS(SERVING));
+    reply_free(&r);
+    for (int i = 0; i < N_HEALTH_PARTS; i++)
+        health_set(app->health, (enum health_part)i, true, NULL);
+    leave(k);
 }
 END_TEST
 
@@ -198,6 +220,7 @@ int main(void)
     Suite *s = suite_create("health");
     add_case(s, "names", health_check_knows_names_as_tabled, ARRAY_SIZE(names));
     add_case(s, "parts", health_check_follows_every_part, N_HEALTH_PARTS);
+    add_case(s, "live", health_check_says_live_whatever_is_wrong, 1);
     add_case(s, "changes", health_watch_tells_changes_and_only_changes, 1);
     add_case(s, "unknown", health_watch_of_an_unknown_name_stays_open, 1);
     add_case(s, "drain", health_watchers_are_told_of_the_drain, 1);
