@@ -15,18 +15,11 @@ static bool is_stream(const struct call *c)
 /* Who was refused what, for the operator; a flood of it is counted, not written. */
 static void log_refusal(const struct call *c, const struct err *e)
 {
-    static struct log_limit limit = LOG_LIMIT(20);
-    uint64_t left_out = 0;
-    if (!log_allowed(&limit, LOG_WARN, &left_out))
-        return;
     char *peer = grpc_call_get_peer(c->call);
-    const struct log_field f[] = {
-        LOG_STR("method", c->method != NULL ? c->method->name : ""),
-        LOG_STR("caller", c->caller != NULL ? c->caller->name : ""),
-        LOG_STR("peer", peer),
-        LOG_NUM("left_out", left_out),
-    };
-    log_err(LOG_WARN, "call refused", e, f, left_out > 0 ? 4 : 3);
+    log_err(LOG_WARN, "call refused", e,
+            LOG_FIELDS(LOG_STR("method", c->method != NULL ? c->method->name : ""),
+                       LOG_STR("caller", c->caller != NULL ? c->caller->name : ""),
+                       LOG_STR("peer", peer)));
     gpr_free(peer);
 }
 

@@ -13,6 +13,7 @@
 #include "server/probe.h"
 #include "server/role.h"
 #include "server/server_private.h"
+#include "server/trace.h"
 
 /* The request as one piece; the slice is to be unreferenced. */
 static int read_bytes(grpc_byte_buffer *b, grpc_slice *ret, struct err *e)
@@ -117,19 +118,59 @@ static int run_handler(struct call *c, struct rpc_context *x, const ProtobufCMes
 /* Where an error stops travelling. What the client can mend is the client's affair: debug. */
 static void log_failure(const struct call *c, const struct rpc_context *x, const struct err *e)
 {
-    static struct log_limit limit = LOG_LIMIT(50);
     enum log_level level =
         e->code == ERR_INTERNAL                                                         ? LOG_ERROR
         : e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_DENIED ? LOG_WARN
                                                                                         : LOG_DEBUG;
-    uint64_t left_out = 0;
-    if (!log_allowed(&limit, level, &left_out))
-        return;
-    struct log_field f[] = {LOG_STR("method", c->method->name), LOG_STR("caller", x->caller->name),
-                            LOG_STR("peer", x->peer),
-                            LOG_NUM("ms", (clock_ns() - c->started_ns) / NS_PER_MS),
-                            LOG_NUM("left_out", left_out)};
-    log_err(level, "call failed", e, f, left_out > 0 ? 5 : 4);
+    log_err(level, "call failed", e,
+            LOG_FIELDS(LOG_STR("method", c->method->name), LOG_STR("caller", x->caller->name),
+                       LOG_STR("peer", x->peer),
+                       LOG_NUM("ms", (clock_ns() - c->started_ns) / NS_PER_MS)));
+}
+
+/* A text of the request by the name of its field; "": it has no such field, or none is set. */
+static const char *request_text(const ProtobufCMessage *m, const char *field)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, field);
+    if (f == NULL || f->type != PROTOBUF_C_TYPE_STRING || f->label == PROTOBUF_C_LABEL_REPEATED)
+        return "";
+    const char *at = (const char *)m;
+    const bool is_choice = (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+    if (is_choice && *(const uint32_t *)(const void *)(at + f->quantifier_offset) != f->id)
+        return "";
+    return log_text(*(char *const *)(const void *)(at + f->offset));
+}
+
+static const char *traceparent_of(const struct rpc_context *x)
+{
+    const char *text = rpc_metadata(x, "traceparent");
+    return text != NULL && trace_is_parent(text) ? text : "";
+}
+
+static void tell_timeout(const struct call *c, struct err *e)
+{
+    if (e->code == ERR_CANCELLED && clock_ns() >= c->deadline_ns)
+        err_set(e, ERR_TIMEOUT, "DEADLINE_EXCEEDED", "the deadline passed");
+}
+
+/* The handler; what it logs tells what the request was about. */
+static int run_logged(struct call *c, struct rpc_context *x, const ProtobufCMessage *request,
+                      struct err *e)
+{
+    LOG_SCOPE(scope, LOG_STR("group", request_text(request, "scaling_group")),
+              LOG_STR("request_id", request_text(request, "request_id")),
+              LOG_STR("session", request_text(request, "session_id")));
+    int rc = run_handler(c, x, request, e);
+    if (rc == 0) {
+        log_effect(x);
+        log_debug("call answered", LOG_STR("method", c->method->name), LOG_STR("peer", x->peer),
+                  LOG_NUM("ms", (clock_ns() - c->started_ns) / NS_PER_MS));
+        return 0;
+    }
+    tell_timeout(c, e);
+    log_failure(c, x, e);
+    return -1;
 }
 
 /* Before the answer goes out, so that who has it finds it counted. */
@@ -157,21 +198,22 @@ static void run_call(struct call *c, struct arena *a, struct executor *ex)
     ProtobufCMessage *request = NULL;
     struct err e = {.code = ERR_NONE};
     int rc = 0;
+    LOG_SCOPE(scope, LOG_STR("method", c->method->name),
+              LOG_STR("traceparent", traceparent_of(&x)));
     if ((ex != NULL && require_ready(c, &x, &e) < 0) ||
         unpack_request(c, &memory, &request, &e) < 0)
         rc = -1;
     forget_request(c);
     memory.cap = SIZE_MAX; /* from here on it is the handler's */
-    if (rc == 0)
-        rc = run_handler(c, &x, request, &e);
-    if (rc < 0 && e.code == ERR_CANCELLED && clock_ns() >= c->deadline_ns)
-        err_set(&e, ERR_TIMEOUT, "DEADLINE_EXCEEDED", "the deadline passed");
+    if (rc == 0) {
+        rc = run_logged(c, &x, request, &e);
+    } else {
+        tell_timeout(c, &e);
+        log_failure(c, &x, &e);
+    }
     if (ex != NULL)
         count_retries(ex->pg);
-    if (rc == 0)
-        log_effect(&x);
     if (rc < 0) {
-        log_failure(c, &x, &e);
         pthread_mutex_lock(&c->lock);
         call_set_status(c, &e, NULL);
         pthread_mutex_unlock(&c->lock);

@@ -60,13 +60,9 @@ struct said_of { /* what the lines about findings say besides */
 static void log_finding(void *ctx, const struct repair_finding *f)
 {
     const struct said_of *of = ctx;
-    static struct log_limit limit = LOG_LIMIT(50);
-    uint64_t left_out = 0;
-    if (log_allowed(&limit, LOG_WARN, &left_out))
-        log_warn("a repair", LOG_STR("group", of->group),
-                 LOG_STR("kind", repair_kind_name(f->kind)),
-                 LOG_STR("action", repair_action_name(f->action)), LOG_STR("fact", f->fact),
-                 LOG_STR("deed", f->deed), LOG_NUM("left_out", left_out));
+    log_warn("a repair", LOG_STR("group", of->group), LOG_STR("kind", repair_kind_name(f->kind)),
+             LOG_STR("action", repair_action_name(f->action)), LOG_STR("fact", f->fact),
+             LOG_STR("deed", f->deed));
 }
 
 /* What was mended before a failure is published like the rest. */

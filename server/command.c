@@ -10,6 +10,7 @@
 #include "scheduler/plugin.h"
 #include "server/config.h"
 #include "server/dso.h"
+#include "server/log.h"
 #include "server/metrics.h"
 
 int command_fail(const struct err *e, int code)
@@ -107,6 +108,14 @@ int command_list_metrics(int argc, char **argv)
     (void)argc;
     (void)argv;
     metrics_list(stdout);
+    return EXIT_OK;
+}
+
+int command_list_areas(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    log_list_areas(stdout);
     return EXIT_OK;
 }
 

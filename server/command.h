@@ -15,6 +15,7 @@ int command_repair(int argc, char **argv);
 int command_token(int argc, char **argv);
 int command_list_plugins(int argc, char **argv);
 int command_list_metrics(int argc, char **argv);
+int command_list_areas(int argc, char **argv);
 int command_print_config(int argc, char **argv);
 
 /* Says what went wrong on stderr; returns the code. */

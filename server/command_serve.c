@@ -40,12 +40,8 @@ static void block_signals(sigset_t *ret)
 
 static void log_grpc(gpr_log_func_args *args)
 {
-    static struct log_limit limit = LOG_LIMIT(20);
     enum log_level level = args->severity == GPR_LOG_SEVERITY_ERROR ? LOG_WARN : LOG_DEBUG;
-    uint64_t left_out = 0;
-    if (log_allowed(&limit, level, &left_out))
-        log_write(level, "gRPC says",
-                  LOG_FIELDS(LOG_STR("message", args->message), LOG_NUM("left_out", left_out)));
+    log_rarely(20, level, "gRPC says", LOG_FIELDS(LOG_STR("message", args->message)));
 }
 
 /* Written aside and renamed: who sees the file sees all of it. */
@@ -184,7 +180,8 @@ static void apply_log(void *ctx, const struct config *now, void *made)
 {
     (void)ctx;
     (void)made;
-    log_setup((enum log_level)now->log_level, (enum log_format)now->log_format);
+    log_setup_areas((enum log_level)now->log_level, (enum log_format)now->log_format,
+                    now->log_levels.items, now->log_levels.n);
 }
 
 static void drain(struct app *app)

@@ -10,6 +10,7 @@
 
 #include "server/config_internal.h"
 #include "server/config_text.h"
+#include "server/log.h"
 
 const struct config_row config_rows[N_CONFIG_ROWS] = {
 #define SETTING(name, type, dflt, least, greatest, reload, prose)                                  \
@@ -39,7 +40,7 @@ const char *const *config_choice_words(enum config_type t)
 
 bool config_is_list(enum config_type t)
 {
-    return t == TYPE_LIST || t == TYPE_OPTIONS;
+    return t == TYPE_LIST || t == TYPE_OPTIONS || t == TYPE_LEVELS;
 }
 
 static void put(struct generation *g, const struct config_row *r, const void *value)
@@ -161,6 +162,17 @@ static bool is_option(const char *item)
     return equals != NULL && dot != NULL && dot != item && dot + 1 < equals;
 }
 
+static const char *refuse_item(enum config_type t, const char *item)
+{
+    enum log_area area;
+    enum log_level level;
+    if (t == TYPE_OPTIONS && !is_option(item))
+        return "of the form plugin.key=value";
+    if (t == TYPE_LEVELS && !log_parse_level(item, &area, &level))
+        return "of the form area=level, with an area and a level there are";
+    return NULL;
+}
+
 int config_set_list(struct generation *g, size_t row, struct config_list items, const char *origin,
                     struct err *e)
 {
@@ -172,9 +184,10 @@ int config_set_list(struct generation *g, size_t row, struct config_list items, 
         return bad_value(g, r, config_format_list(&items, g->arena), origin, e,
                          arena_printf(g->arena, "%" PRId64 " to %" PRId64 " items, none empty",
                                       r->least, r->greatest));
-    for (uint32_t i = 0; r->type == TYPE_OPTIONS && i < items.n; i++) {
-        if (!is_option(items.items[i]))
-            return bad_value(g, r, items.items[i], origin, e, "of the form plugin.key=value");
+    for (uint32_t i = 0; i < items.n; i++) {
+        const char *allowed = refuse_item(r->type, items.items[i]);
+        if (allowed != NULL)
+            return bad_value(g, r, items.items[i], origin, e, allowed);
     }
     g->origin[row] = origin;
     put(g, r, &items);
@@ -192,6 +205,7 @@ int config_set(struct generation *g, size_t row, const char *value, const char *
         return set_text(g, r, value, origin, e);
     case TYPE_LIST:
     case TYPE_OPTIONS:
+    case TYPE_LEVELS:
         return config_set_list(g, row, config_parse_list(value, g->arena), origin, e);
     case TYPE_INT:
     case TYPE_BYTES:

@@ -40,6 +40,7 @@ struct config_list {
 #define CONFIG_TYPE_CONNINFO      const char *
 #define CONFIG_TYPE_LIST          struct config_list
 #define CONFIG_TYPE_OPTIONS       struct config_list
+#define CONFIG_TYPE_LEVELS        struct config_list
 #define CONFIG_TYPE_INT           int64_t
 #define CONFIG_TYPE_BYTES         int64_t
 #define CONFIG_TYPE_MS            int64_t

@@ -14,6 +14,7 @@ enum config_type {
     TYPE_CONNINFO,
     TYPE_LIST,
     TYPE_OPTIONS,
+    TYPE_LEVELS,
     TYPE_INT,
     TYPE_BYTES,
     TYPE_MS,

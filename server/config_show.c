@@ -14,6 +14,7 @@ static const char *show_value(const struct config *c, const struct config_row *r
         return config_redact(*(const char *const *)member, a);
     case TYPE_LIST:
     case TYPE_OPTIONS:
+    case TYPE_LEVELS:
         return config_format_list(member, a);
     case TYPE_INT:
         return arena_printf(a, "%" PRId64, *(const int64_t *)member);

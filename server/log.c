@@ -1,4 +1,4 @@
-/* log.c - events as lines: "time level event key=value ..." or one JSON object. */
+/* log.c - events as lines: "time level area: event key=value ..." or one JSON object. */
 #include "server/log.h"
 
 #include <stdatomic.h>
@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include "server/clock.h"
+#include "server/log_line.h"
 
-enum { LINE_MAX_BYTES = 4096, MAX_ERR_FIELDS = 4 + ERR_META_MAX };
+enum { MAX_ERR_FIELDS = 4 + ERR_META_MAX };
 
-static atomic_int least_level = LOG_INFO; /* enum log_level */
-static atomic_bool as_json;
-
+static const char *const area_names[N_LOG_AREAS] = {
+#define AREA(name, prose) [LOG_AREA_##name] = #name,
+#include "server/log_areas.def"
+#undef AREA
+};
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug",
     [LOG_INFO] = "info",
@@ -21,200 +24,197 @@ static const char *const level_names[] = {
     [LOG_ERROR] = "error",
 };
 
-/* A line under construction; room for the newline and the mark of a cut is kept. */
-struct line {
-    char text[LINE_MAX_BYTES];
-    size_t n;
-    bool cut;
-    bool json; /* the format may change while it is written */
-};
+/* The last place is for files without an area: tests. */
+static atomic_int least[N_LOG_AREAS + 1] = {[0 ... N_LOG_AREAS] = LOG_INFO};
+static atomic_bool as_json;
 
-void log_setup(enum log_level least, enum log_format format)
+static _Thread_local struct log_scope *scopes;
+
+/* --- levels --- */
+
+/* Length of the first word of "hub_reader.c". */
+static size_t area_length(const char *file)
 {
-    atomic_store(&least_level, least);
+    return strcspn(file, "_.");
+}
+
+static enum log_area find_area(const char *name, size_t n)
+{
+    unsigned i = 0;
+    while (i < N_LOG_AREAS && (strncmp(area_names[i], name, n) != 0 || area_names[i][n] != '\0'))
+        i++;
+    return (enum log_area)i;
+}
+
+bool log_parse_level(const char *item, enum log_area *ret_area, enum log_level *ret_level)
+{
+    size_t n = strcspn(item, "=");
+    enum log_area area = find_area(item, n);
+    if (area == N_LOG_AREAS || item[n] == '\0')
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(level_names); i++) {
+        if (strcmp(item + n + 1, level_names[i]) != 0)
+            continue;
+        *ret_area = area;
+        *ret_level = (enum log_level)i;
+        return true;
+    }
+    return false;
+}
+
+void log_list_areas(FILE *out)
+{
+#define AREA(name, prose) fprintf(out, "%-10s %s\n", #name, prose);
+#include "server/log_areas.def"
+#undef AREA
+}
+
+void log_setup_areas(enum log_level lowest, enum log_format format, const char *const *items,
+                     unsigned n)
+{
+    int levels[N_LOG_AREAS + 1];
+    for (unsigned i = 0; i <= N_LOG_AREAS; i++)
+        levels[i] = (int)lowest;
+    for (unsigned i = 0; i < n; i++) {
+        enum log_area area;
+        enum log_level level;
+        if (log_parse_level(items[i], &area, &level))
+            levels[area] = (int)level;
+    }
+    for (unsigned i = 0; i <= N_LOG_AREAS; i++)
+        atomic_store(&least[i], levels[i]);
     atomic_store(&as_json,
                  format == LOG_JSON || (format == LOG_AUTO && isatty(STDERR_FILENO) == 0));
 }
 
-static void add_char(struct line *l, char c)
+void log_setup(enum log_level lowest, enum log_format format)
 {
-    if (l->n < sizeof(l->text) - 8)
-        l->text[l->n++] = c;
-    else
-        l->cut = true;
+    log_setup_areas(lowest, format, NULL, 0);
 }
 
-static void add_text(struct line *l, const char *s)
+/* May this place write a line of this level now? *ret_left_out: how many it did not, since the last
+ * it did. */
+static bool is_allowed(struct log_site *s, enum log_level level, uint64_t *ret_left_out)
 {
-    while (*s != '\0')
-        add_char(l, *s++);
-}
-
-/* JSON's escapes; control characters never reach a terminal either. */
-static void add_escaped(struct line *l, const char *s)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') {
-            add_char(l, '\\');
-            add_char(l, *s);
-        } else if (c == '\n') {
-            add_text(l, "\\n");
-        } else if (c < 0x20 || c == 0x7f) {
-            add_text(l, "\\u00");
-            add_char(l, hex[c >> 4]);
-            add_char(l, hex[c & 15]);
-        } else {
-            add_char(l, *s);
-        }
+    if ((int)level < atomic_load(&least[find_area(s->file, area_length(s->file))]))
+        return false;
+    int64_t now = clock_ns() / NS_PER_S;
+    int64_t was = atomic_load(&s->second);
+    if (now != was && atomic_compare_exchange_strong(&s->second, &was, now))
+        atomic_store(&s->count, 0);
+    if (atomic_fetch_add(&s->count, 1) >= s->per_second) {
+        atomic_fetch_add(&s->left_out, 1);
+        return false;
     }
+    *ret_left_out = atomic_exchange(&s->left_out, 0);
+    return true;
 }
 
-static void add_quoted(struct line *l, const char *s)
+/* --- scopes --- */
+
+void log_enter(struct log_scope *s, const struct log_field *fields, unsigned n)
 {
-    add_char(l, '"');
-    add_escaped(l, s);
-    add_char(l, '"');
+    *s = (struct log_scope){.outer = scopes, .fields = fields, .n = n};
+    scopes = s;
 }
 
-static void add_time(struct line *l)
+void log_leave(struct log_scope *s)
 {
-    struct timespec now;
-    struct tm tm;
-    char text[48];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + n, sizeof(text) - n, ".%03ldZ", now.tv_nsec / 1000000);
-    add_text(l, text);
+    scopes = s->outer;
 }
 
-static bool needs_quotes(const char *s)
+static bool has_key(const struct log_field *f, unsigned n, const char *key)
 {
-    if (*s == '\0')
-        return true;
-    for (; *s != '\0'; s++) {
-        if ((unsigned char)*s <= ' ' || *s == '"' || *s == '=' || *s == '\\' || *s == 0x7f)
+    for (unsigned i = 0; i < n; i++) {
+        if (strcmp(f[i].key, key) == 0)
             return true;
     }
     return false;
 }
 
-static void add_field(struct line *l, const struct log_field *f)
+/* Is the field of this scope said already, by the line or further in? */
+static bool is_said(const struct log_scope *s, const char *key, const struct log_field *fields,
+                    unsigned n)
 {
-    char number[24];
-    snprintf(number, sizeof(number), "%lld", (long long)f->number);
-    const char *value = f->text != NULL ? f->text : number;
-    if (l->json) {
-        add_char(l, ',');
-        add_quoted(l, f->key);
-        add_char(l, ':');
-    } else {
-        add_char(l, ' ');
-        add_text(l, f->key);
-        add_char(l, '=');
-    }
-    if (f->text != NULL && (l->json || needs_quotes(value)))
-        add_quoted(l, value);
-    else
-        add_text(l, value);
+    bool said = has_key(fields, n, key);
+    for (const struct log_scope *in = scopes; in != s && !said; in = in->outer)
+        said = has_key(in->fields, in->n, key);
+    return said;
 }
 
-static void begin_line(struct line *l, enum log_level level, const char *event)
+static void add_scopes(struct log_line *l, const struct log_field *fields, unsigned n)
 {
-    l->n = 0;
-    l->cut = false;
-    l->json = atomic_load(&as_json);
-    if (l->json) {
-        add_text(l, "{\"time\":\"");
-        add_time(l);
-        add_text(l, "\",\"level\":");
-        add_quoted(l, level_names[level]);
-        add_text(l, ",\"event\":");
-        add_quoted(l, event);
-        return;
-    }
-    add_time(l);
-    add_char(l, ' ');
-    add_text(l, level_names[level]);
-    add_char(l, ' ');
-    add_text(l, event);
-}
-
-/* A cut JSON line must still be JSON: what was added last is left out as a whole. */
-static void add_fields(struct line *l, const struct log_field *f, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        size_t before = l->n;
-        add_field(l, &f[i]);
-        if (l->cut && l->json)
-            l->n = before;
-        if (l->cut)
-            return;
+    for (const struct log_scope *s = scopes; s != NULL; s = s->outer) {
+        for (unsigned i = 0; i < s->n; i++) {
+            const struct log_field *f = &s->fields[i];
+            if ((f->text == NULL || *f->text != '\0') && !is_said(s, f->key, fields, n))
+                log_line_fields(l, f, 1);
+        }
     }
 }
 
-static void end_line(struct line *l)
+/* --- lines --- */
+
+static void begin(struct log_line *l, const struct log_site *s, enum log_level level,
+                  const char *event)
 {
-    if (l->cut && !l->json)
-        l->text[l->n++] = '+';
-    if (l->cut && l->json) {
-        memcpy(l->text + l->n, ",\"+\":1", 6);
-        l->n += 6;
-    }
-    if (l->json)
-        l->text[l->n++] = '}';
-    l->text[l->n++] = '\n';
-    if (write(STDERR_FILENO, l->text, l->n) < 0) {
+    struct timespec now;
+    struct tm tm;
+    char time[48];
+    char area[32];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    size_t n = strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(time + n, sizeof(time) - n, ".%03ldZ", now.tv_nsec / 1000000);
+    (void)snprintf(area, sizeof(area), "%.*s", (int)area_length(s->file), s->file);
+    log_line_begin(l, atomic_load(&as_json), time, level_names[level], area, event);
+}
+
+static void end(struct log_line *l, uint64_t left_out)
+{
+    if (left_out > 0)
+        log_line_fields(l, &LOG_NUM("left_out", left_out), 1);
+    size_t n = log_line_end(l);
+    if (write(STDERR_FILENO, l->text, n) < 0) {
         /* Nobody reads the log; there is no other place to say so. */
         return;
     }
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields, unsigned n)
+void log_write_at(struct log_site *site, enum log_level level, const char *event,
+                  const struct log_field *fields, unsigned n)
 {
-    if ((int)level < atomic_load(&least_level))
+    uint64_t left_out = 0;
+    struct log_line l;
+    if (!is_allowed(site, level, &left_out))
         return;
-    struct line l;
-    begin_line(&l, level, event);
-    add_fields(&l, fields, n);
-    end_line(&l);
+    begin(&l, site, level, event);
+    log_line_fields(&l, fields, n);
+    add_scopes(&l, fields, n);
+    end(&l, left_out);
 }
 
-void log_err(enum log_level level, const char *event, const struct err *e,
-             const struct log_field *fields, unsigned n)
+void log_err_at(struct log_site *site, enum log_level level, const char *event, const struct err *e,
+                const struct log_field *fields, unsigned n)
 {
-    if ((int)level < atomic_load(&least_level))
-        return;
+    uint64_t left_out = 0;
+    struct log_line l;
     struct log_field f[MAX_ERR_FIELDS];
     unsigned k = 0;
+    if (!is_allowed(site, level, &left_out))
+        return;
     f[k++] = LOG_STR("code", err_code_name(e->code));
     f[k++] = LOG_STR("reason", e->reason);
     f[k++] = LOG_STR("message", e->message);
     if (e->detail[0] != '\0')
         f[k++] = LOG_STR("detail", e->detail);
-    for (unsigned i = 0; i < e->n_meta && i < ERR_META_MAX; i++)
-        f[k++] = LOG_STR(e->meta[i].key, e->meta[i].value);
-    struct line l;
-    begin_line(&l, level, event);
-    add_fields(&l, fields, n);
-    add_fields(&l, f, k);
-    end_line(&l);
-}
-
-bool log_allowed(struct log_limit *l, enum log_level level, uint64_t *ret_left_out)
-{
-    if ((int)level < atomic_load(&least_level))
-        return false;
-    int64_t now = clock_ns() / NS_PER_S;
-    int64_t was = atomic_load(&l->second);
-    if (now != was && atomic_compare_exchange_strong(&l->second, &was, now))
-        atomic_store(&l->count, 0);
-    if (atomic_fetch_add(&l->count, 1) >= l->per_second) {
-        atomic_fetch_add(&l->left_out, 1);
-        return false;
+    for (unsigned i = 0; i < e->n_meta && i < ERR_META_MAX; i++) {
+        if (!has_key(fields, n, e->meta[i].key))
+            f[k++] = LOG_STR(e->meta[i].key, e->meta[i].value);
     }
-    *ret_left_out = atomic_exchange(&l->left_out, 0);
-    return true;
+    begin(&l, site, level, event);
+    log_line_fields(&l, fields, n);
+    add_scopes(&l, fields, n);
+    log_line_fields(&l, f, k);
+    end(&l, left_out);
 }

@@ -61,6 +61,7 @@ static const struct {
     {"token", command_token},
     {"--list-plugins", command_list_plugins},
     {"--list-metrics", command_list_metrics},
+    {"--list-areas", command_list_areas},
     {"--print-config", command_print_config},
     {"--help", command_help},
     {"-h", command_help},

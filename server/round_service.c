@@ -358,6 +358,10 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
         .report = {.round_id = random_uuid(), .scaling_group = in->scaling_group},
         .mark_ns = clock_ns(),
     };
+    char round_id[UUID_TEXT];
+    LOG_SCOPE(scope, LOG_STR("group", in->scaling_group),
+              LOG_STR("round_id", uuid_format(&r.report.round_id, round_id)),
+              LOG_STR("request_id", in->request.id));
     int rc;
     if (in->validate_only) {
         rc = run_dry(&r, e);
