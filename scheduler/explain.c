@@ -5,6 +5,7 @@
 
 #include "scheduler/cause.h"
 #include "scheduler/engine.h"
+#include "scheduler/explain.h"
 #include "scheduler/queue.h"
 #include "scheduler/round.h"
 
@@ -146,6 +147,26 @@ static int read_ignored(const struct engine *g, const struct explain_request *q,
     return 0;
 }
 
+int explain_decide(struct engine *g, const struct explain_request *q, struct explanation *x,
+                   struct err *e)
+{
+    const struct policy *p = g->policy;
+    struct preview v = {.request = q, .explanation = x};
+    x->placements =
+        arena_new(g->arena, struct placement, g->snapshot->sessions[q->session].n_kernels);
+    x->validators = p->validator_names;
+    x->n_validators = p->validators.n;
+    bool excluded = engine_exclude(g, q->session, &x->decision);
+    if (read_ignored(g, q, &v.ignored, e) < 0)
+        return -1;
+    if (excluded || !q->after_queue)
+        explain_now(g, &v);
+    else if (explain_after_queue(g, &v, e) < 0)
+        return -1;
+    x->verdict = verdicts[x->decision.outcome];
+    return 0;
+}
+
 static int queue_position(const struct engine *g, const struct explain_request *q,
                           struct explanation *x, struct err *e)
 {
@@ -167,18 +188,8 @@ int round_explain(const struct snapshot *s, const struct policy *p, const struct
     struct engine *g = arena_new(a, struct engine, 1);
     struct explanation *x = arena_new(a, struct explanation, 1);
     engine_init(g, s, p, false, a);
-    x->placements = arena_new(a, struct placement, s->sessions[q->session].n_kernels);
-    x->validators = p->validator_names;
-    x->n_validators = p->validators.n;
-    struct preview v = {.request = q, .explanation = x};
-    bool excluded = engine_exclude(g, q->session, &x->decision);
-    if (read_ignored(g, q, &v.ignored, e) < 0 || queue_position(g, q, x, e) < 0)
+    if (explain_decide(g, q, x, e) < 0 || queue_position(g, q, x, e) < 0)
         return -1;
-    if (excluded || !q->after_queue)
-        explain_now(g, &v);
-    else if (explain_after_queue(g, &v, e) < 0)
-        return -1;
-    x->verdict = verdicts[x->decision.outcome];
     *ret = x;
     return 0;
 }

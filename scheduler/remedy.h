@@ -1,24 +1,24 @@
 /* remedy.h - what would help a session that a preview does not place: for each cause the smallest
  * changes that make it go away.
  *
- * Shape. Causes are numbered: first those of the decision, then `later`, which show only once those
- * before them are cured (a quota hides that no agent has room). A remedy cures the causes it names;
- * the remedies of one cause are alternatives, best first. The first remedy of every cause, all
- * together, make the session fit when `suffice` says so. The changes of one remedy belong together:
- * all of them or none.
+ * Shape. Causes are numbered: first those of the decision (stage 0), then `later`, which show,
+ * stage by stage, only once those before them are cured (a quota hides that no agent has room). A
+ * remedy cures the causes it names; the remedies of one cause are alternatives, best first. The
+ * first remedy of every cause, all together, make the session fit when `suffice` says so. The
+ * changes of one remedy belong together: all of them or none.
  *
  *   now     every remedy for a cause of the decision, alone: that cause is gone
- *   later   the first remedies of all causes before it, and this one: that cause is gone
+ *   later   the first remedies of all causes of earlier stages, and this one: that cause is gone
  *   place   causes of placement (no agents, architecture, capacity, ...) are cured as one: each
  *           remedy makes the whole session fit, all its kernels, and so names all of those causes
  *   least   every `by` and every count is the smallest: one unit less (a byte, a millionth) of any
  *           of them, the others as they are, and the cause stays. So is the time waited until
  *
- * A cause is gone when the decision has none of its kind, plugin and subject any more (plugin and
- * kind alone for causes of placement). No rule is written down here a second time: candidates come
- * from the numbers of the causes and from asking the filters about single agents, and each is tried
- * by changing the snapshot (remedy_apply) and asking the round's own preview again. What does not
- * work is not offered.
+ * A cause is gone when the session was decided at least as far as before and there is none of its
+ * kind and plugin any more; those of placement when it fits. No rule is written down here a second
+ * time: candidates come from the numbers of the causes and from asking the filters about single
+ * agents, and each is tried by changing the snapshot (remedy_apply) and asking the round's own
+ * preview again. What does not work is not offered.
  *
  * A remedy without changes says why nothing can be done to the cluster: see its message. Causes of
  * kind CONFLICT, ROUND_LIMIT and AGENT_UNAVAILABLE are never those of a preview's decision: the
@@ -31,34 +31,9 @@
 /* The numbers are those of the wire (proto RemedyKind), where each is described. */
 enum remedy_kind {
     REMEDY_NONE,
-    REMEDY_ASK_LESS,
-    REMEDY_ASK_LESS_EACH,
-    REMEDY_FREE_AGENT,
-    REMEDY_ADD_AGENT,
-    REMEDY_ENABLE_AGENT,
-    REMEDY_CHANGE_ARCHITECTURE,
-    REMEDY_DESIGNATE_AGENT,
-    REMEDY_PREFER_DESIGNATED,
-    REMEDY_END_GROUP_MEMBERS,
-    REMEDY_LEAVE_SESSION_GROUP,
-    REMEDY_RAISE_CONTAINER_LIMIT,
-    REMEDY_RAISE_QUOTA,
-    REMEDY_FREE_QUOTA,
-    REMEDY_RAISE_PENDING_QUOTA,
-    REMEDY_RAISE_PENDING_LIMIT,
-    REMEDY_LEAVE_QUEUE,
-    REMEDY_RAISE_SESSION_LIMIT,
-    REMEDY_FINISH_SESSIONS,
-    REMEDY_WAIT_FOR_SESSIONS,
-    REMEDY_DROP_DEPENDENCIES,
-    REMEDY_WAIT_UNTIL,
-    REMEDY_START_EARLIER,
-    REMEDY_CREATE_OWNER,
-    REMEDY_MEND_ROW,
-    REMEDY_RAISE_PENDING_TIMEOUT,
-    REMEDY_ENQUEUE_ANEW,
-    REMEDY_RAISE_PRIORITY,
-    REMEDY_CHANGE_QUEUE_POLICY,
+#define REMEDY(kind, name) REMEDY_##kind,
+#include "scheduler/remedy_kinds.def"
+#undef REMEDY
     N_REMEDY_KINDS
 };
 
@@ -92,6 +67,7 @@ struct remedy {
 struct remedies {
     const struct cause *later;
     uint32_t n_later;
+    const uint32_t *stages;     /* by cause: 0 those of the decision, 1 those that show next, ... */
     const struct remedy *items; /* by the first cause they name, best first */
     uint32_t n;
     bool suffice;
@@ -99,7 +75,8 @@ struct remedies {
 
 struct remedy_limits {
     uint32_t max_agents; /* agents offered for one cause, fewest and smallest changes first */
-    uint32_t max_tries;  /* previews asked before the search ends with what it has */
+    uint32_t max_tries;  /* previews asked before the search ends with what it has; 0: by the size
+                            of the group */
 };
 extern const struct remedy_limits remedy_limits_default;
 
@@ -108,6 +85,14 @@ extern const struct remedy_limits remedy_limits_default;
 int remedy_find(const struct snapshot *s, const struct policy *p, const struct explain_request *q,
                 const struct remedy_limits *limits, struct arena *a, struct remedies **ret,
                 struct err *e) MUST_CHECK;
+
+/* Whether what `then` decides about the session says that the cause is gone. */
+bool remedy_cause_is_gone(const struct cause *c, const struct decision *then);
+
+/* The amounts of a remedy (of slots, sessions, containers, time), and the remedy with one of them
+ * less; a session of a list is left out. */
+uint32_t remedy_n_amounts(const struct remedy *r);
+struct remedy remedy_lessen(const struct remedy *r, uint32_t i, int64_t units, struct arena *a);
 
 /* --- what if: a snapshot that can be changed and changed back ---
  *
