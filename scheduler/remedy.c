@@ -195,6 +195,14 @@ static bool merge(struct finder *f, const struct remedy *r)
     return false;
 }
 
+bool finder_tries(struct finder *f, uint32_t from, uint32_t n, const struct remedy_change *changes,
+                  uint32_t n_changes)
+{
+    struct remedy r = {
+        .causes = numbers(f, from, n), .n_causes = n, .changes = changes, .n_changes = n_changes};
+    return cures(f, &r);
+}
+
 bool finder_offer(struct finder *f, uint32_t from, uint32_t n, const struct remedy_change *changes,
                   uint32_t n_changes)
 {

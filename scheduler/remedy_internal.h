@@ -58,6 +58,11 @@ struct remedy_change *change_new(struct finder *f, enum remedy_kind kind);
 
 void remedies_for_rule(struct finder *f, uint32_t cause); /* any cause but those of placement */
 void remedies_for_place(struct finder *f);                /* all causes of the stage */
+/* An earlier turn in the queue, for causes from..from+n-1. */
+void remedies_for_turn(struct finder *f, uint32_t from, uint32_t n);
+/* Whether the changes would cure these causes. */
+bool finder_tries(struct finder *f, uint32_t from, uint32_t n, const struct remedy_change *changes,
+                  uint32_t n_changes);
 
 /* The sentence of a remedy, as the world is before it. */
 const char *remedy_message(const struct finder *f, const struct remedy *r);

@@ -131,4 +131,6 @@ void remedies_for_place(struct finder *f)
     if (is_limited(f))
         (void)try_way(f, SPOT_LIFT_LIMIT, 0);
     (void)try_way(f, SPOT_NEW_AGENT, 0);
+    if (f->request->after_queue)
+        remedies_for_turn(f, f->stage, (uint32_t)f->n_causes - f->stage);
 }

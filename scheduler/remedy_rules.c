@@ -299,14 +299,7 @@ static void mixed_architecture(struct finder *f, uint32_t cause)
 
 static void queue_policy(struct finder *f, uint32_t cause)
 {
-    const struct snapshot *s = snapshot_of(f);
-    struct remedy_change *first = change_new(f, REMEDY_RAISE_PRIORITY);
     struct remedy_change *all = change_new(f, REMEDY_CHANGE_QUEUE_POLICY);
-    first->count = INT32_MIN;
-    for (uint32_t i = 0; i < s->n_sessions; i++)
-        if (s->sessions[i].priority >= first->count && s->sessions[i].priority < INT32_MAX)
-            first->count = (int64_t)s->sessions[i].priority + 1;
-    (void)offer(f, cause, first);
     all->subject = "try-all";
     (void)offer(f, cause, all);
 }
@@ -336,4 +329,6 @@ void remedies_for_rule(struct finder *f, uint32_t cause)
     candidates_f *suggest = candidates[f->causes[cause].kind];
     if (suggest != NULL)
         suggest(f, cause);
+    if (f->request->after_queue)
+        remedies_for_turn(f, cause, 1);
 }

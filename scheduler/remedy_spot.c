@@ -234,15 +234,28 @@ static bool fails(const struct spot_question *q, const struct chosen *f, uint32_
 
 /* --- the agent --- */
 
+/* Keeps the larger of two shares. */
+static void weigh_share(struct spot *x, int64_t missing, int64_t asked)
+{
+    if ((__int128)missing * x->asked > (__int128)x->missing * asked) {
+        x->missing = missing;
+        x->asked = asked;
+    }
+}
+
 static void weigh_shortage(const struct spot_question *q, uint32_t agent, struct spot *x)
 {
+    const struct requirement *r = q->requirement;
     struct short_slot s;
-    for (uint32_t i = 0; i < q->requirement->n_asked; i++)
-        if (slot_is_short(q, agent, i, &s) &&
-            (__int128)(s.asked - s.left) * x->asked > (__int128)x->missing * s.asked) {
-            x->missing = s.asked - s.left;
-            x->asked = s.asked;
-        }
+    for (uint32_t i = 0; i < r->n_asked; i++)
+        if (slot_is_short(q, agent, i, &s))
+            weigh_share(x, s.asked - s.left, s.asked);
+    x->is_short = x->missing > 0;
+    if (q->room->max_containers > 0)
+        weigh_share(x, q->room->containers[agent] + r->containers - q->room->max_containers,
+                    r->containers);
+    if (r->group != NULL && r->group->strict && r->group->direction == GROUP_SPREAD)
+        weigh_share(x, r->members[agent], 1);
 }
 
 bool spot_weigh(const struct spot_question *q, uint32_t agent, struct spot *ret)
@@ -264,7 +277,7 @@ bool spot_weigh(const struct spot_question *q, uint32_t agent, struct spot *ret)
         return false;
     weigh_shortage(q, agent, &here);
     *ret = here;
-    return true;
+    return here.is_short || q->way != SPOT_ASK_LESS;
 }
 
 bool spot_is_better(const struct spot *a, const struct spot *b)

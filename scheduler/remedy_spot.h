@@ -23,6 +23,7 @@ struct spot {
     uint32_t agent;
     unsigned weight;        /* how much must change, by kind */
     int64_t missing, asked; /* largest relative shortage, as a fraction */
+    bool is_short;          /* of slots */
 };
 
 struct spot_changes {

@@ -206,16 +206,21 @@ static void say_leave_queue(struct telling *t, const struct remedy_change *c)
     add_sessions(t, c);
 }
 
+static const char *kind_word(const struct telling *t)
+{
+    return session_is_private(t->session) ? "SFTP " : "";
+}
+
 static void say_raise_session_limit(struct telling *t, const struct remedy_change *c)
 {
-    text_addf(&t->text, "let access key %s run %" PRId64 " session%s", c->subject, c->count,
-              plural(c->count));
+    text_addf(&t->text, "let access key %s run %" PRId64 " %ssession%s", c->subject, c->count,
+              kind_word(t), plural(c->count));
 }
 
 static void say_finish_sessions(struct telling *t, const struct remedy_change *c)
 {
-    text_addf(&t->text, "end %" PRId64 " running session%s of access key %s", c->count,
-              plural(c->count), c->subject);
+    text_addf(&t->text, "end %" PRId64 " running %ssession%s of access key %s", c->count,
+              kind_word(t), plural(c->count), c->subject);
 }
 
 static void say_wait_for_sessions(struct telling *t, const struct remedy_change *c)
@@ -299,10 +304,10 @@ const char *remedy_message(const struct finder *f, const struct remedy *r)
         text_add(&t.text, i == 0 ? "" : i + 1 < r->n_changes ? ", " : " and ");
         clauses[r->changes[i].kind](&t, &r->changes[i]);
     }
-    if (t.text.chars[t.text.len - 1] != '.')
-        text_add(&t.text, ".");
-    t.text.chars[0] = (char)toupper((unsigned char)t.text.chars[0]);
-    return t.text.chars;
+    char *said = text_end(&t.text);
+    said[0] = (char)toupper((unsigned char)said[0]);
+    return t.text.len > 0 && said[t.text.len - 1] == '.' ? said
+                                                         : arena_printf(f->arena, "%s.", said);
 }
 
 const char *remedy_none(const struct finder *f, const struct cause *c)

@@ -2,7 +2,6 @@
  *
  * Every write goes through world_put(), which keeps the bytes it replaces. A table that still is
  * the one of the snapshot given is copied before the first write to it. */
-#include <stdint.h>
 #include <string.h>
 
 #include "scheduler/remedy_world.h"
@@ -34,7 +33,9 @@ uint32_t remedy_world_session(const struct remedy_world *w)
 /* The tables are const for everyone else; those written to here belong to the world. */
 static void overwrite(const void *at, const void *value, size_t size)
 {
-    memmove((void *)(uintptr_t)at, value, size);
+    void *own;
+    memcpy(&own, &at, sizeof(own));
+    memmove(own, value, size);
 }
 
 void world_put(struct remedy_world *w, const void *at, const void *value, size_t size)
