@@ -24,7 +24,7 @@ void world_put(struct remedy_world *w, const void *at, const void *value, size_t
 #define WORLD_PUT(w, place, value)                                                                 \
     do {                                                                                           \
         __typeof__(place) value_ = (value);                                                        \
-        world_put((w), &(place), &value_, sizeof(place));                                          \
+        world_put((w), &(place), &value_, sizeof(__typeof__(place)));                              \
     } while (0)
 
 /* Makes a table of n rows the world's own before it is written to. */
