@@ -154,7 +154,10 @@ int tls_pair_load(const struct config *g, struct tls_pair *ret, struct err *e)
         rc = try_files(g, &f, &expires, e);
     if (rc == 0) {
         grpc_ssl_pem_key_cert_pair pair = {.private_key = f.key, .cert_chain = f.chain};
-        ret->config = grpc_ssl_server_certificate_config_create(f.ca, &pair, 1);
+        /* gRPC aborts on a fetched config without roots. Nothing is checked by them when clients
+         * are not asked for certificates; the server's own is one that is there. */
+        ret->config =
+            grpc_ssl_server_certificate_config_create(f.ca != NULL ? f.ca : f.chain, &pair, 1);
         ret->expires_s = expires;
     }
     free_files(&f);

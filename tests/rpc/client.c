@@ -40,7 +40,7 @@ void client_setup(void)
     grpc_init();
 }
 
-struct client *client_open(const char *address)
+static struct client *open_with(const char *address, grpc_channel_credentials *credentials)
 {
     struct client *c = calloc(1, sizeof(*c));
     /* A subchannel of its own: clients of one address would share a connection otherwise. */
@@ -57,10 +57,22 @@ struct client *client_open(const char *address)
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES, .value.integer = 0},
     };
     grpc_channel_args list = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
-    grpc_channel_credentials *plain = grpc_insecure_credentials_create();
-    c->channel = grpc_channel_create(address, plain, &list);
-    grpc_channel_credentials_release(plain);
+    c->channel = grpc_channel_create(address, credentials, &list);
+    grpc_channel_credentials_release(credentials);
     return c;
+}
+
+struct client *client_open(const char *address)
+{
+    return open_with(address, grpc_insecure_credentials_create());
+}
+
+struct client *client_open_tls(const char *address, const char *roots, const char *certificate,
+                               const char *key)
+{
+    grpc_ssl_pem_key_cert_pair pair = {.private_key = key, .cert_chain = certificate};
+    return open_with(address, grpc_ssl_credentials_create_ex(
+                                  roots, certificate != NULL ? &pair : NULL, NULL, NULL));
 }
 
 void client_metadata(struct client *c, const char *key, const char *value)

@@ -28,6 +28,10 @@ void client_setup(
     void); /* grpc_init() as the client needs it; grpc_shutdown_blocking() is the reverse */
 struct client;
 struct client *client_open(const char *address);
+/* The same by TLS. All as PEM; roots: the CAs the client trusts; certificate and key: its own, or
+ * NULL. */
+struct client *client_open_tls(const char *address, const char *roots, const char *certificate,
+                               const char *key);
 void client_close(struct client *c);
 /* Metadata of all calls begun from now on; NULL: none. Both must live as long. */
 void client_metadata(struct client *c, const char *key, const char *value);
