@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "repo/fanout_text.h"
+#include "repo/password.h"
 #include "repo/redis_address.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -158,6 +159,22 @@ static const char *trouble(const struct wire *w)
     return w->context == NULL ? "no connection" : w->context->errstr;
 }
 
+/* Says on a new connection who we are, where a password is set for this server. */
+static bool log_in(struct fanout *f, struct wire *w, struct err *e)
+{
+    struct redis_login login;
+    size_t lengths[ARRAY_SIZE(login.words)];
+    if (password_of_redis(&f->address, &login, e) < 0)
+        return fall(f, e, "the password file cannot be read");
+    for (unsigned i = 0; i < login.n; i++)
+        lengths[i] = strlen(login.words[i]);
+    if (login.n > 0) {
+        ask(w, login.n, login.words, lengths);
+        password_wipe(login.password);
+    }
+    return true;
+}
+
 static bool rise(struct fanout *f, struct err *e)
 {
     const char *const subscribe[] = {"SUBSCRIBE", f->channel};
@@ -166,6 +183,8 @@ static bool rise(struct fanout *f, struct err *e)
         return fall(f, e, trouble(&f->listener));
     if (!dial(f, &f->speaker))
         return fall(f, e, trouble(&f->speaker));
+    if (!log_in(f, &f->listener, e) || !log_in(f, &f->speaker, e))
+        return false;
     ask(&f->listener, 2, subscribe, lengths);
     return true;
 }

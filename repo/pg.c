@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "repo/password.h"
 #include "repo/pg.h"
 
 int64_t pg_now(void)
@@ -169,15 +170,30 @@ static bool is_usable(struct pg *c)
     return poll(&fd, 1, 0) == 0;
 }
 
+/* A password of the connection string comes later, and so is stronger than that of the file. */
+static int start_connection(struct pg *c, PGconn **ret, struct err *e)
+{
+    char password[PASSWORD_MAX + 1];
+    if (password_of_pg(password, e) < 0)
+        return -1;
+    const bool none = *password == '\0';
+    const char *const keys[] = {"password", "dbname", "fallback_application_name",
+                                "client_encoding", NULL};
+    const char *const values[] = {password, c->conninfo, "berthd", "UTF8", NULL};
+    *ret = PQconnectStartParams(keys + none, values + none, 1);
+    password_wipe(password);
+    return 0;
+}
+
 int pg_connect(struct pg *c, int64_t deadline, struct err *e)
 {
     if (is_usable(c))
         return 0;
     pg_disconnect(c);
     const int64_t limit = pg_after_ms(PG_CONNECT_MS);
-    const char *const keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
-    const char *const values[] = {c->conninfo, "berthd", "UTF8", NULL};
-    PGconn *conn = PQconnectStartParams(keys, values, 1);
+    PGconn *conn = NULL;
+    if (start_connection(c, &conn, e) < 0)
+        goto fail;
     if (conn == NULL || PQstatus(conn) == CONNECTION_BAD) {
         pg_fail_connect(conn, e);
         goto fail;

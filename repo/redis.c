@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "repo/password.h"
 #include "repo/pool.h"
 #include "repo/redis_address.h"
 
@@ -83,6 +84,30 @@ static bool is_usable(const struct redis *r)
     return poll(&fd, 1, 0) == 0;
 }
 
+/* Says who we are, where a password is set for this server. */
+static int log_in(struct redis *r, struct err *e)
+{
+    struct redis_login login;
+    if (password_of_redis(&r->address, &login, e) < 0) {
+        disconnect(r);
+        return -1;
+    }
+    if (login.n == 0)
+        return 0;
+    redisReply *reply = redisCommandArgv(r->context, (int)login.n, login.words, NULL);
+    password_wipe(login.password);
+    if (reply == NULL)
+        return fail_wire(r, e);
+    const bool refused = reply->type == REDIS_REPLY_ERROR;
+    if (refused) {
+        err_set(e, ERR_UNAVAILABLE, "REDIS_UNAVAILABLE", "Redis refused the user or the password.");
+        err_detail(e, "%s, port %d: %s", r->address.host, r->address.port, reply->str);
+        disconnect(r);
+    }
+    freeReplyObject(reply);
+    return refused ? -1 : 0;
+}
+
 static int select_database(struct redis *r, struct err *e)
 {
     if (r->database == 0)
@@ -115,7 +140,7 @@ static int connect_once(struct redis *r, struct err *e)
     }
     pool_opened(POOL_REDIS, &r->was_open);
     r->is_counted = true;
-    return select_database(r, e);
+    return log_in(r, e) < 0 ? -1 : select_database(r, e);
 }
 
 /* Words of an error reply that mean "not now" rather than "wrong". */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "repo/migrate.h"
+#include "repo/password.h"
 #include "scheduler/plugin.h"
 #include "server/config.h"
 #include "server/dso.h"
@@ -17,6 +18,18 @@ int command_fail(const struct err *e, int code)
 {
     fprintf(stderr, "berthd: %s%s%s\n", e->message, e->detail[0] != '\0' ? ": " : "", e->detail);
     return code;
+}
+
+int command_passwords(const struct config *g, struct err *e)
+{
+    struct err why = {.code = ERR_NONE};
+    const char *setting = "database_password_file";
+    if (password_for_pg(g->database_password_file, &why) == 0) {
+        setting = "redis_password_file";
+        if (password_for_redis(g->redis, g->redis_user, g->redis_password_file, &why) == 0)
+            return 0;
+    }
+    return config_refuse(g, setting, e, "%s", why.message);
 }
 
 static void print_line(void *ctx, const char *line)
@@ -72,6 +85,8 @@ int command_migrate(int argc, char **argv)
         return command_fail(&e, EXIT_USAGE);
     }
     if (config_create(environ, argc, argv, &g, &e) < 0)
+        return command_fail(&e, EXIT_USAGE);
+    if (command_passwords(g, &e) < 0)
         return command_fail(&e, EXIT_USAGE);
     if (pg_open(g->database, &pg, &e) < 0 || migrate_run(pg, &o, &e) < 0)
         return command_fail(&e, EXIT_FAILED);

@@ -7,6 +7,8 @@
 
 #include "scheduler/err.h"
 
+struct config;
+
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int command_serve(int argc, char **argv);
@@ -18,6 +20,8 @@ int command_list_metrics(int argc, char **argv);
 int command_list_areas(int argc, char **argv);
 int command_print_config(int argc, char **argv);
 
+/* Makes the passwords that settings name files of known to the connections. */
+int command_passwords(const struct config *g, struct err *e) MUST_CHECK;
 /* Says what went wrong on stderr; returns the code. */
 int command_fail(const struct err *e, int code);
 /* Takes a flag without value out of argv; true: it was there. */

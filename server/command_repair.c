@@ -55,7 +55,7 @@ int command_repair(int argc, char **argv)
     uint32_t left = 0;
     const bool dry_run = command_take_flag(&argc, argv, "--dry-run");
     if (command_take_value(&argc, argv, "--group", &group, &e) < 0 ||
-        config_create(environ, argc, argv, &g, &e) < 0)
+        config_create(environ, argc, argv, &g, &e) < 0 || command_passwords(g, &e) < 0)
         return command_fail(&e, EXIT_USAGE);
     if (pg_open(g->database, &pg, &e) < 0 || migrate_check(pg, &e) < 0 ||
         repair_groups(pg, group, dry_run, &left, &e) < 0)

@@ -226,7 +226,7 @@ int command_serve(int argc, char **argv)
     struct err e = {.code = ERR_NONE};
     sigset_t signals;
     CLEANUP(config_destroyp) struct config *g = NULL;
-    if (config_create(environ, argc, argv, &g, &e) < 0) {
+    if (config_create(environ, argc, argv, &g, &e) < 0 || command_passwords(g, &e) < 0) {
         fprintf(stderr, "berthd: %s\n", e.message);
         return EXIT_USAGE;
     }
