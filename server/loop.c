@@ -68,6 +68,7 @@ static void begin(struct loop *l, struct loop_group *g, int64_t now)
                              .loop = l,
                              .group = g,
                              .counts_slow = g->is_slow,
+                             .key = g->seen.key,
                              .next = l->runs};
     loop_group_begin(g, now);
     l->runs = run;
@@ -134,6 +135,19 @@ void loop_hint(struct loop *l, const char *group)
         loop_watch_now(l->watch);
 }
 
+const char *loop_failure(struct loop *l, const char *group, struct arena *a)
+{
+    const char *why = NULL;
+    if (l == NULL)
+        return NULL;
+    pthread_mutex_lock(&l->lock);
+    const struct loop_group *g = loop_find(l, group);
+    if (g != NULL && loop_group_is_failing(g))
+        why = arena_printf(a, "Rounds of the group fail: %s", g->why);
+    pthread_mutex_unlock(&l->lock);
+    return why;
+}
+
 /* --- making and ending --- */
 
 static int start_threads(struct loop *l, struct err *e)
@@ -152,14 +166,15 @@ static int start_threads(struct loop *l, struct err *e)
     return loop_watch_create(l, &l->watch, e);
 }
 
-int loop_create(const struct config *c, struct round_service *rounds, struct loop **ret,
-                struct err *e)
+int loop_create(const struct config *c, struct round_service *rounds, struct hub *hub,
+                struct loop **ret, struct err *e)
 {
     struct loop *l = calloc(1, sizeof(*l));
     if (l == NULL)
         return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
     l->config = c;
     l->rounds = rounds;
+    l->hub = hub;
     atomic_store(&l->until, INT64_MAX);
     pthread_mutex_init(&l->lock, NULL);
     clock_cond_init(&l->wake);

@@ -15,15 +15,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "scheduler/arena.h"
 #include "scheduler/err.h"
 
 struct config;
+struct hub;
 struct loop;
 struct round_service;
 
 /* All are lent and must outlive it. Starts its threads; needs no database yet. */
-int loop_create(const struct config *c, struct round_service *rounds, struct loop **ret,
-                struct err *e) MUST_CHECK;
+int loop_create(const struct config *c, struct round_service *rounds, struct hub *hub,
+                struct loop **ret, struct err *e) MUST_CHECK;
 /* No new rounds from now on; those that run go on, until `until_ns` (CLOCK_MONOTONIC) at the
  * latest. Never waits. NULL is fine. */
 void loop_drain(struct loop *l, int64_t until_ns);
@@ -36,5 +38,10 @@ DEFINE_CLEANUP(struct loop, loop_destroy)
  * waits for I/O; hints of one group are one until its next round begins. An unknown name makes the
  * watch look for new groups. NULL loop: nothing happens. */
 void loop_hint(struct loop *l, const char *group);
+
+/* Why this replica's rounds of the group fail, a sentence in the arena, once they failed too often
+ * in a row to be chance and no other replica's round went well meanwhile; NULL: they do not. Any
+ * thread. NULL loop: NULL. */
+const char *loop_failure(struct loop *l, const char *group, struct arena *a);
 
 #endif

@@ -20,6 +20,7 @@ enum { LOOP_GROUPS = 10000 }; /* groups in the table, at most */
 struct loop {
     const struct config *config;
     struct round_service *rounds;
+    struct hub *hub;
     struct executors *workers;
     struct loop_watch *watch;
     atomic_bool drains;         /* no new rounds */
@@ -31,6 +32,7 @@ struct loop {
     uint32_t n_groups;
     struct loop_run *runs;   /* in progress */
     unsigned n_runs, n_slow; /* how many; of groups that are slow */
+    int64_t look_us;         /* the watch's last look, by the database's clock */
     uint64_t random;         /* xorshift state */
     pthread_t thread;
     bool started;
@@ -41,11 +43,16 @@ struct loop_run { /* a round in progress */
     struct loop *loop;
     struct loop_group *group; /* stays while it is running */
     bool counts_slow;
+    int64_t key;   /* what the watch had seen of the group when the round began */
+    bool is_known; /* that it failed is no chance: worth telling */
     struct loop_run *next;
 };
 
 /* job.run: one round, then loop_run_ended(). */
 void loop_round_run(struct job *j, struct executor *x);
+/* Puts a change of the group's health into the event log. Before loop_run_ended(). Uses the
+ * worker's connection and arena. */
+void loop_tell_health(struct loop_run *run, enum loop_end end, struct executor *x);
 /* Any worker, once a run; frees it. */
 void loop_run_ended(struct loop_run *run, enum loop_end end);
 

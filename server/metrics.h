@@ -48,6 +48,9 @@ struct metrics_group {
     const int64_t *capacity, *held; /* of the ready agents together, n_slots each */
 };
 void metrics_group_set(const char *name, const struct metrics_group *g);
+/* By the loop; both as in metrics.def. */
+void metrics_group_failures(const char *name, unsigned n);
+void metrics_group_health(const char *name, int health);
 void metrics_group_forget(const char *name); /* the group is no more */
 
 /* All of them, those of the process too, in Prometheus' text format, version 0.0.4. */

@@ -94,11 +94,48 @@ void metrics_group_set(const char *name, const struct metrics_group *g)
     metrics_groups_unlock();
 }
 
+static void set_of_group(enum metric m, const char *name, int64_t value)
+{
+    metrics_groups_lock();
+    unsigned i = find_place(names.groups, METRICS_GROUPS, name);
+    if (i < METRICS_GROUPS) {
+        keep_name(&names.groups[i], name);
+        metric_set(m, i, value);
+    }
+    metrics_groups_unlock();
+}
+
+void metrics_group_failures(const char *name, unsigned n)
+{
+    set_of_group(METRIC_group_failures, name, n);
+}
+
+void metrics_group_health(const char *name, int health)
+{
+    set_of_group(METRIC_group_health, name, health);
+}
+
+/* The next group of that place begins with nothing. */
+static void clear_gauges(unsigned i)
+{
+    static const struct metrics_group none = {.pending = 0};
+    metric_set(METRIC_pending_sessions, i, 0);
+    metric_set(METRIC_oldest_pending_seconds, i, 0);
+    metric_set(METRIC_last_round_timestamp_seconds, i, 0);
+    metric_set(METRIC_group_failures, i, 0);
+    metric_set(METRIC_group_health, i, 0);
+    for (unsigned k = 0; k < N_METRIC_AGENTS; k++)
+        metric_set2(METRIC_agents, i, k, 0);
+    set_slots(i, &none);
+}
+
 void metrics_group_forget(const char *name)
 {
     metrics_groups_lock();
     unsigned i = find_place(names.groups, METRICS_GROUPS, name);
-    if (i < METRICS_GROUPS)
+    if (i < METRICS_GROUPS) {
+        clear_gauges(i);
         free(TAKE(names.groups[i])); /* a free place is NULL */
+    }
     metrics_groups_unlock();
 }

@@ -8,6 +8,7 @@
 
 #include "repo/counter.h"
 #include "repo/fault.h"
+#include "repo/group_watch.h"
 #include "repo/scaling_group.h"
 #include "repo/snapshot_load.h"
 #include "server/answer.h"
@@ -217,6 +218,8 @@ static void log_unknown_options(struct round *r)
 {
     const char *group = r->in->scaling_group;
     for (const char *const *key = policy_unknown_options(r->policy); *key != NULL; key++) {
+        if (group_option_is_loop(*key))
+            continue;
         uint64_t fingerprint =
             opaque_hash(group, strlen(group)) * 31 + opaque_hash(*key, strlen(*key));
         if (first_time(r->service, fingerprint))

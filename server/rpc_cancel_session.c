@@ -7,6 +7,7 @@
 #include "server/caller.h"
 #include "server/convert.h"
 #include "server/hub.h"
+#include "server/loop.h"
 #include "server/round_service.h"
 #include "server/rpc.h"
 
@@ -55,6 +56,8 @@ static int cancel_now(struct rpc_context *c, const struct cancel_input *in, stru
     if (session_cancel(c->pg, in, c->arena, &done, e) < 0)
         return -1;
     hub_publish(c->app->hub, done.events, done.n_events);
+    for (uint32_t i = 0; i < done.n_events; i++)
+        loop_hint(c->app->loop, done.events[i].scaling_group);
     round_service_mirror(c->redis, done.owners, done.n_owners);
     /* Without a request id nothing was stored. */
     return cancel->answer != NULL

@@ -5,11 +5,10 @@
 
 #include "repo/lease.h"
 #include "repo/scaling_group.h"
-#include "scheduler/snapshot_build.h"
 #include "server/app.h"
 #include "server/convert.h"
+#include "server/group_health.h"
 #include "server/page_token.h"
-#include "server/round_service.h"
 #include "server/rpc.h"
 
 enum { NAMES_MAX = 1000 }; /* limits.def */
@@ -52,48 +51,23 @@ static int check_names(const Berth__V1__ListScalingGroupsRequest *q,
 /* --- health ------------------------------------------------------------------------------------
  */
 
-static void add_reason(Berth__V1__ScalingGroup *m, Berth__V1__GroupHealth health, const char *why)
-{
-    m->health_reasons[m->n_health_reasons++] = convert_text(why);
-    if (m->health < health)
-        m->health = health;
-}
-
-/* Whether a round could begin: the policy is resolved for a group without sessions and agents. */
-static const char *policy_problem(struct rpc_context *c, const struct scaling_group_info *g)
-{
-    struct err why = {.code = ERR_NONE};
-    struct policy *policy;
-    struct snapshot_builder *b = builder_create(c->arena);
-    const struct snapshot head = {
-        .group_name = g->name,
-        .scheduler = g->scheduler,
-        .strategy = g->strategy,
-        .bad_options = g->bad_options,
-    };
-    builder_group(b, &head);
-    for (uint32_t i = 0; i < g->n_options; i++)
-        builder_option(b, g->options[i].key, g->options[i].value);
-    if (round_service_policy(c->app->rounds, builder_finish(b), c->arena, &policy, &why) == 0)
-        return NULL;
-    return arena_strdup(c->arena, why.message);
-}
+static const Berth__V1__GroupHealth wire_health[N_GROUP_HEALTHS] = {
+    [GROUP_HEALTH_UNKNOWN] = BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_UNSPECIFIED,
+    [GROUP_HEALTHY] = BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_HEALTHY,
+    [GROUP_DEGRADED] = BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_DEGRADED,
+    [GROUP_FAILING] = BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_FAILING,
+};
 
 static void judge(struct rpc_context *c, const struct scaling_group_info *g,
                   Berth__V1__ScalingGroup *m)
 {
-    const char *problem = policy_problem(c, g);
-    m->health = BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_HEALTHY;
-    m->health_reasons = arena_new(c->arena, char *, g->n_problems + 2);
-    if (problem != NULL)
-        add_reason(m, BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_FAILING, problem);
-    for (uint32_t i = 0; i < g->n_problems; i++)
-        add_reason(m, BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_DEGRADED, g->problems[i]);
-    if (g->agents_schedulable == 0)
-        add_reason(m, BERTH__V1__GROUP_HEALTH__GROUP_HEALTH_DEGRADED,
-                   g->agents_total == 0
-                       ? "The group has no agents."
-                       : "None of the group's agents is both alive and schedulable.");
+    struct group_verdict v;
+    group_health_judge(c->app->rounds, c->app->loop, g, c->arena, &v);
+    m->health = wire_health[v.health];
+    m->n_health_reasons = v.n_reasons;
+    m->health_reasons = arena_new(c->arena, char *, v.n_reasons + 1);
+    for (uint32_t i = 0; i < v.n_reasons; i++)
+        m->health_reasons[i] = convert_text(v.reasons[i]);
 }
 
 /* --- messages ----------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ int service_start(struct app *app, struct err *e)
         return -1;
     if (caretaker_create(c, app->hub, &app->caretaker, e) < 0)
         return -1;
-    return c->loop ? loop_create(c, app->rounds, &app->loop, e) : 0;
+    return c->loop ? loop_create(c, app->rounds, app->hub, &app->loop, e) : 0;
 }
 
 void service_drain(struct app *app)
