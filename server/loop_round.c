@@ -89,7 +89,7 @@ static void note(const struct attempt *t, enum loop_end end, const struct err *e
     else if (end == LOOP_END_DONE && before > 0)
         log_info("rounds of the group go well again", LOG_STR("group", g->name),
                  LOG_NUM("failures", before));
-    if (end == LOOP_END_FAILED || (end == LOOP_END_DONE && before > 0))
+    if (end == LOOP_END_FAILED || end == LOOP_END_DONE)
         metrics_group_failures(g->name, end == LOOP_END_FAILED ? before + 1 : 0);
 }
 

@@ -94,6 +94,7 @@ static bool is_told(const char *line, size_t n)
                                         "berth_executor",
                                         "berth_agents{",
                                         "berth_slot_",
+                                        "berth_group_",
                                         "_connect",
                                         "process_",
                                         "berth_last_round_timestamp_seconds",
