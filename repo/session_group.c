@@ -10,15 +10,16 @@ static int compare_uuids(const void *a, const void *b)
     return uuid_compare(a, b);
 }
 
-/* The different groups that pending sessions name, and *extra. */
-static struct uuid *distinct_groups(struct load *l, const struct uuid *extra, uint32_t *ret_n)
+/* The different groups that pending sessions name, and the extra ones. */
+static struct uuid *distinct_groups(struct load *l, const struct uuid *extra, uint32_t n_extra,
+                                    uint32_t *ret_n)
 {
-    struct uuid *ids = arena_new(l->a, struct uuid, (size_t)l->n_groupings + 1);
+    struct uuid *ids = arena_new(l->a, struct uuid, (size_t)l->n_groupings + n_extra);
     uint32_t n = 0, kept = 0;
     for (uint32_t i = 0; i < l->n_groupings; i++)
         ids[n++] = l->groupings[i].group;
-    if (extra != NULL)
-        ids[n++] = *extra;
+    for (uint32_t i = 0; i < n_extra; i++)
+        ids[n++] = extra[i];
     qsort(ids, n, sizeof(*ids), compare_uuids);
     for (uint32_t i = 0; i < n; i++)
         if (i == 0 || uuid_compare(&ids[i], &ids[kept - 1]) != 0)
@@ -127,10 +128,10 @@ static int member_row(void *ctx, const struct pg_rows *r, struct err *e)
     return 0;
 }
 
-int session_group_load(struct load *l, const struct uuid *extra, uint32_t *ret_extra, struct err *e)
+int session_group_load(struct load *l, const struct uuid *extra, uint32_t n_extra, struct err *e)
 {
     uint32_t n = 0;
-    struct uuid *ids = distinct_groups(l, extra, &n);
+    struct uuid *ids = distinct_groups(l, extra, n_extra, &n);
     if (n == 0)
         return 0;
     struct rules_ctx k = {.l = l, .bad = arena_new(l->a, struct rules, n)};
@@ -138,7 +139,5 @@ int session_group_load(struct load *l, const struct uuid *extra, uint32_t *ret_e
     if (pg_each(l->t, sql_rules, "utt", p, ARRAY_SIZE(p), rules_row, &k, e) < 0)
         return -1;
     link_sessions(l, &k);
-    if (extra != NULL)
-        *ret_extra = builder_find_session_group(l->b, extra);
     return pg_each(l->t, sql_members, "uti", p, ARRAY_SIZE(p), member_row, l, e);
 }

@@ -64,7 +64,7 @@ static int cursors_load(struct load *l, struct err *e)
     return 0;
 }
 
-/* --- owners of a described session --- */
+/* --- owners of sessions that are not stored --- */
 
 static int one_text(struct load *l, const char *sql, const struct pg_param *p, const char *columns,
                     const char **ret, struct err *e)
@@ -85,26 +85,23 @@ static int one_text(struct load *l, const char *sql, const struct pg_param *p, c
     return 0;
 }
 
-static int spec_load(struct load *l, const struct snapshot_query *q,
+static int spec_load(struct load *l, const struct snapshot_spec *q,
                      struct snapshot_spec_owners *ret, struct err *e)
 {
-    *ret = (struct snapshot_spec_owners){.owner = {NONE, NONE, NONE, NONE}, .session_group = NONE};
-    if (q->spec_access_key == NULL)
-        return 0;
-    const char *user = q->spec_user, *domain = q->spec_domain;
-    const struct pg_param key = param_text(q->spec_access_key);
+    const char *user = q->user, *domain = q->domain;
+    const struct pg_param key = param_text(q->access_key);
     if (user == NULL &&
         one_text(l, "SELECT \"user\" FROM keypairs WHERE access_key = $1", &key, "u", &user, e) < 0)
         return -1;
     struct uuid id;
-    const char *project = q->spec_project != NULL ? q->spec_project : "";
+    const char *project = q->project != NULL ? q->project : "";
     bool is_uuid = uuid_parse(project, &id);
     const struct pg_param project_id = param_uuid(is_uuid ? &id : NULL);
     if (domain == NULL && one_text(l, "SELECT domain_name FROM groups WHERE id = $1", &project_id,
                                    "t", &domain, e) < 0)
         return -1;
     char lower[UUID_TEXT];
-    ret->owner[OWNER_KEYPAIR] = owner_intern(l, OWNER_KEYPAIR, q->spec_access_key);
+    ret->owner[OWNER_KEYPAIR] = owner_intern(l, OWNER_KEYPAIR, q->access_key);
     ret->owner[OWNER_USER] = owner_intern(l, OWNER_USER, user);
     ret->owner[OWNER_PROJECT] =
         owner_intern(l, OWNER_PROJECT, is_uuid ? uuid_format(&id, lower) : project);
@@ -112,30 +109,52 @@ static int spec_load(struct load *l, const struct snapshot_query *q,
     return 0;
 }
 
+static int specs_load(struct load *l, const struct snapshot_query *q,
+                      struct snapshot_spec_owners *ret, struct err *e)
+{
+    for (uint32_t i = 0; i < q->n_specs; i++)
+        if (spec_load(l, &q->specs[i], &ret[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+/* Groups of sessions: those that pending sessions name, and those of the specs. */
+static int groups_load(struct load *l, const struct snapshot_query *q,
+                       struct snapshot_spec_owners *ret, struct err *e)
+{
+    struct uuid *extra = arena_new(l->a, struct uuid, q->n_specs);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < q->n_specs; i++)
+        if (q->specs[i].session_group != NULL)
+            extra[n++] = *q->specs[i].session_group;
+    if (session_group_load(l, extra, n, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < q->n_specs; i++)
+        ret[i].session_group = q->specs[i].session_group != NULL
+                                   ? builder_find_session_group(l->b, q->specs[i].session_group)
+                                   : NONE;
+    return 0;
+}
+
 /* --- the whole --- */
 
 static int load_all(struct load *l, const struct snapshot_query *q,
-                    struct snapshot_spec_owners *spec, struct err *e)
+                    struct snapshot_spec_owners *specs, struct err *e)
 {
     if (group_load(l, q->scaling_group, e) < 0 || slots_load(l, e) < 0 || cursors_load(l, e) < 0 ||
         agent_load(l, e) < 0 || session_load(l, e) < 0 || kernel_load(l, e) < 0 ||
-        allocation_load(l, e) < 0 || dependency_load(l, e) < 0 || spec_load(l, q, spec, e) < 0 ||
-        session_group_load(l, q->spec_session_group, &spec->session_group, e) < 0)
+        allocation_load(l, e) < 0 || dependency_load(l, e) < 0 || specs_load(l, q, specs, e) < 0 ||
+        groups_load(l, q, specs, e) < 0)
         return -1;
     return owner_load(l, e) < 0 || owner_usage_load(l, e) < 0 || other_pending_load(l, e) < 0 ? -1
                                                                                               : 0;
 }
 
 int snapshot_load(struct txn *t, const struct snapshot_query *q, struct snapshot_builder *b,
-                  struct snapshot_spec_owners *ret_spec, struct err *e)
+                  struct snapshot_spec_owners *ret_specs, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
     struct load *l = arena_new(scratch, struct load, 1);
     *l = (struct load){.t = t, .b = b, .a = scratch};
-    struct snapshot_spec_owners spec;
-    if (load_all(l, q, &spec, e) < 0)
-        return -1;
-    if (ret_spec != NULL)
-        *ret_spec = spec;
-    return 0;
+    return load_all(l, q, ret_specs, e);
 }

@@ -9,23 +9,28 @@
 #include "repo/txn.h"
 #include "scheduler/snapshot_build.h"
 
-struct snapshot_query {
-    const char *scaling_group; /* by name */
-    /* Preview by spec: also load these owners (keys as text), so that builder_find_owner() finds
-     * them. user and domain may be NULL: filled from the keypair's user and the project's domain.
-     * All NULL: none. */
-    const char *spec_access_key, *spec_user, *spec_project, *spec_domain;
-    const struct uuid *spec_session_group; /* NULL: none */
+/* Whom a session belongs to that is not stored: loaded, too, so that a preview can add it. user and
+ * domain may be NULL: filled from the keypair's user and the project's domain. */
+struct snapshot_spec {
+    const char *access_key, *user, *project, *domain;
+    const struct uuid *session_group; /* NULL: none */
 };
 
-/* The owners found for the spec, as builder indexes, and the texts filled in. */
+struct snapshot_query {
+    const char *scaling_group; /* by name */
+    const struct snapshot_spec *specs;
+    uint32_t n_specs;
+};
+
+/* What was found for a spec, as builder indexes. */
 struct snapshot_spec_owners {
     uint32_t owner[N_OWNER_KINDS];
     uint32_t session_group; /* NONE: unknown or not asked for */
 };
 
-/* ERR_NOT_FOUND, reason UNKNOWN_SCALING_GROUP. Fills *b up to, not including, builder_finish(). */
+/* ERR_NOT_FOUND, reason UNKNOWN_SCALING_GROUP. Fills *b up to, not including, builder_finish(), and
+ * ret_specs[i] for each spec (NULL: there are none). */
 int snapshot_load(struct txn *t, const struct snapshot_query *q, struct snapshot_builder *b,
-                  struct snapshot_spec_owners *ret_spec, struct err *e) MUST_CHECK;
+                  struct snapshot_spec_owners *ret_specs, struct err *e) MUST_CHECK;
 
 #endif

@@ -63,7 +63,7 @@ int session_load(struct load *l, struct err *e) MUST_CHECK;    /* PENDING sessio
 int kernel_load(struct load *l, struct err *e) MUST_CHECK;     /* their kernels */
 int allocation_load(struct load *l, struct err *e) MUST_CHECK; /* what the kernels ask for */
 int dependency_load(struct load *l, struct err *e) MUST_CHECK; /* what the sessions wait for */
-int session_group_load(struct load *l, const struct uuid *extra, uint32_t *ret_extra,
+int session_group_load(struct load *l, const struct uuid *extra, uint32_t n_extra,
                        struct err *e) MUST_CHECK;                 /* groups and members */
 int owner_load(struct load *l, struct err *e) MUST_CHECK;         /* limits, counts, versions */
 int owner_usage_load(struct load *l, struct err *e) MUST_CHECK;   /* usage, all groups */

@@ -36,3 +36,36 @@ uint32_t snapshot_find_session(const struct snapshot *s, const struct uuid *id)
             return i;
     return NONE;
 }
+
+uint32_t snapshot_find_owner(const struct snapshot *s, enum owner_kind kind, const char *key)
+{
+    uint32_t low = 0, high = s->n_owners;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct owner *o = &s->owners[middle];
+        int order = o->kind != kind ? (o->kind < kind ? -1 : 1) : strcmp(o->key, key);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NONE;
+}
+
+uint32_t snapshot_find_session_group(const struct snapshot *s, const struct uuid *id)
+{
+    uint32_t low = 0, high = s->n_session_groups;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = uuid_compare(&s->session_groups[middle].id, id);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NONE;
+}

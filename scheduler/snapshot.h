@@ -196,5 +196,7 @@ static inline const int64_t *snapshot_row(const struct snapshot *s, const int64_
 uint32_t snapshot_find_slot(const struct snapshot *s, const char *name);         /* NONE: unknown */
 uint32_t snapshot_find_agent(const struct snapshot *s, const char *id);          /* NONE: unknown */
 uint32_t snapshot_find_session(const struct snapshot *s, const struct uuid *id); /* NONE: unknown */
+uint32_t snapshot_find_owner(const struct snapshot *s, enum owner_kind kind, const char *key);
+uint32_t snapshot_find_session_group(const struct snapshot *s, const struct uuid *id);
 
 #endif

@@ -87,6 +87,10 @@ void builder_bad_agent(struct snapshot_builder *b, uint32_t agent, const char *f
 void builder_bad_owner(struct snapshot_builder *b, uint32_t owner, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* Adds every row of a finished snapshot to an empty builder, with the same indexes: what-if begins
+ * with what is. The snapshot must live as long as the builder's arena: owners keep its texts. */
+void builder_copy(struct snapshot_builder *b, const struct snapshot *s);
+
 /* Sorts, fixes the references, and hands out the snapshot (in the arena). The builder is spent. */
 const struct snapshot *builder_finish(struct snapshot_builder *b);
 

@@ -10,17 +10,18 @@
 struct caretaker; /* caretaker.h */
 struct config;    /* config.h */
 struct config_listener;
-struct executors;     /* executor.h */
-struct guard;         /* guard.h: TLS, who calls, what they may */
-struct health;        /* health.h */
-struct hub;           /* hub.h: subscribers of events */
-struct loop;          /* loop.h: schedules groups by itself */
-struct metrics_http;  /* metrics_http.h: /metrics */
-struct probe;         /* probe.h: is the database there and migrated, is Redis there */
-struct reflection;    /* reflection.h */
-struct registry;      /* scheduler/policy.h */
-struct round_service; /* round_service.h */
-struct server;        /* server.h */
+struct executors;      /* executor.h */
+struct guard;          /* guard.h: TLS, who calls, what they may */
+struct health;         /* health.h */
+struct hub;            /* hub.h: subscribers of events */
+struct loop;           /* loop.h: schedules groups by itself */
+struct metrics_http;   /* metrics_http.h: /metrics */
+struct probe;          /* probe.h: is the database there and migrated, is Redis there */
+struct reflection;     /* reflection.h */
+struct registry;       /* scheduler/policy.h */
+struct round_service;  /* round_service.h */
+struct server;         /* server.h */
+struct snapshot_share; /* snapshot_share.h */
 
 struct app {
     const struct config *config;
@@ -30,11 +31,12 @@ struct app {
     struct probe *probe;
     struct guard *guard; /* NULL: plaintext, and everybody may do everything */
     struct executors *executors;
-    struct hub *hub;                /* service_start() makes it */
-    struct config_listener *tuning; /* of the hub; service_start() makes it */
-    struct round_service *rounds;   /* service_start() makes it */
-    struct caretaker *caretaker;    /* service_start() makes it */
-    struct loop *loop;              /* service_start() makes it; NULL: setting loop is off */
+    struct snapshot_share *snapshots; /* service_start() makes it */
+    struct hub *hub;                  /* service_start() makes it */
+    struct config_listener *tuning;   /* of the hub; service_start() makes it */
+    struct round_service *rounds;     /* service_start() makes it */
+    struct caretaker *caretaker;      /* service_start() makes it */
+    struct loop *loop;                /* service_start() makes it; NULL: setting loop is off */
     struct server *server;
     struct metrics_http *metrics; /* NULL: not served */
 };

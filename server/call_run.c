@@ -72,6 +72,8 @@ static void pack_answer(struct call *c, const struct rpc_context *x, const Proto
 static int require_ready(struct call *c, const struct rpc_context *x, struct err *e)
 {
     pg_deadline(x->pg, c->deadline_ns);
+    if (x->reader != x->pg)
+        pg_deadline(x->reader, c->deadline_ns);
     if (atomic_load(&c->left)) /* after pg_deadline(): see executors_cancel() */
         return err_set(e, ERR_CANCELLED, "CANCELLED", "the client went away");
     if (clock_ns() >= c->deadline_ns)
@@ -188,6 +190,7 @@ static void run_call(struct call *c, struct arena *a, struct executor *ex)
     struct rpc_context x = {.app = c->server->app,
                             .arena = a,
                             .pg = ex != NULL ? ex->pg : NULL,
+                            .reader = ex != NULL ? ex->reader : NULL,
                             .redis = ex != NULL ? ex->redis : NULL,
                             .deadline_ns = c->deadline_ns,
                             .method = c->method->name,

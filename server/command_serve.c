@@ -85,6 +85,7 @@ static int make_executors(struct app *app, struct err *e)
     struct executors_options o = {.threads = (unsigned)g->executors,
                                   .queue = (unsigned)g->executor_queue,
                                   .database = g->database,
+                                  .reads = g->preview_database,
                                   .redis = g->redis,
                                   .redis_timeout_ms = (int)g->redis_timeout};
     return executors_create(&o, &app->executors, e);

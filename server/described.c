@@ -11,14 +11,23 @@ static const char *or_null(const char *s)
     return s[0] != '\0' ? s : NULL;
 }
 
-void described_owners(const Berth__V1__SessionSpec *spec, struct uuid *uuid,
-                      struct snapshot_query *q)
+/* A UUID as the tables print it, whatever the client's capitals; NULL: there is none. */
+static const char *plain_id(const char *text, struct arena *a)
 {
-    q->spec_access_key = spec->access_key;
-    q->spec_user = or_null(spec->user_id);
-    q->spec_project = spec->project_id;
-    q->spec_domain = or_null(spec->domain);
-    q->spec_session_group = uuid_parse(spec->session_group_id, uuid) ? uuid : NULL;
+    struct uuid id;
+    return uuid_parse(text, &id) ? uuid_format(&id, arena_alloc(a, UUID_TEXT, 1)) : or_null(text);
+}
+
+struct snapshot_spec described_owners(const Berth__V1__SessionSpec *spec, struct arena *a)
+{
+    struct uuid *group = arena_new(a, struct uuid, 1);
+    return (struct snapshot_spec){
+        .access_key = spec->access_key,
+        .user = plain_id(spec->user_id, a),
+        .project = plain_id(spec->project_id, a),
+        .domain = or_null(spec->domain),
+        .session_group = uuid_parse(spec->session_group_id, group) ? group : NULL,
+    };
 }
 
 /* row: n_slots amounts. path: of the list, "spec.kernels[0].slots". */

@@ -10,9 +10,8 @@
 
 #include "repo/snapshot_load.h"
 
-/* What snapshot_load() has to find for the session; uuid is the memory of its session group. */
-void described_owners(const Berth__V1__SessionSpec *spec, struct uuid *uuid,
-                      struct snapshot_query *q);
+/* What snapshot_load() has to find for the session. Texts are lent or in the arena. */
+struct snapshot_spec described_owners(const Berth__V1__SessionSpec *spec, struct arena *a);
 
 /* Adds the session, created at the moment of the snapshot; *ret_id is its id. */
 int described_session(struct snapshot_builder *b, const Berth__V1__SessionSpec *spec,

@@ -99,7 +99,9 @@ static void *run_jobs(void *arg)
         struct executor_lane *lane = j->lane;
         set_job(t, j);
         pg_deadline(t->view.pg, 0); /* also forgets a cancel meant for the job before */
-        j->run(j, &t->view);        /* may free j; from here on it is only compared */
+        if (t->view.reader != t->view.pg)
+            pg_deadline(t->view.reader, 0);
+        j->run(j, &t->view); /* may free j; from here on it is only compared */
         set_job(t, NULL);
         arena_reset(t->view.arena);
         pthread_mutex_lock(&p->lock);
@@ -121,6 +123,8 @@ void executors_cancel(struct executors *p, struct job *j)
         pthread_mutex_lock(&t->lock);
         if (t->job == j)
             pg_cancel(t->view.pg);
+        if (t->job == j && t->view.reader != t->view.pg)
+            pg_cancel(t->view.reader);
         pthread_mutex_unlock(&t->lock);
     }
 }
@@ -178,8 +182,14 @@ static int start_thread(struct executors *p, unsigned i, const struct executors_
     pthread_mutex_init(&t->lock, NULL);
     p->n = i + 1;
     t->view.arena = arena_create();
-    if (pg_create(o->database, &t->view.pg, e) < 0 ||
-        redis_create(o->redis, o->redis_timeout_ms, &t->view.redis, e) < 0)
+    if (pg_create(o->database, &t->view.pg, e) < 0)
+        return -1;
+    t->view.reader = t->view.pg;
+    if (o->reads != NULL && o->reads[0] != '\0' && pg_create(o->reads, &t->view.reader, e) < 0) {
+        t->view.reader = NULL;
+        return -1;
+    }
+    if (redis_create(o->redis, o->redis_timeout_ms, &t->view.redis, e) < 0)
         return -1;
     if (pthread_create(&t->id, NULL, run_jobs, t) != 0)
         return err_set(e, ERR_EXHAUSTED, "NO_THREAD", "cannot start an executor thread");
@@ -215,6 +225,8 @@ static void end_thread(struct thread *t)
 
 static void free_thread(struct thread *t)
 {
+    if (t->view.reader != t->view.pg)
+        pg_close(t->view.reader);
     pg_close(t->view.pg);
     redis_destroy(t->view.redis);
     arena_destroy(t->view.arena);

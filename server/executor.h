@@ -26,6 +26,7 @@ struct executor {
     unsigned index;      /* 0 .. n-1 */
     struct arena *arena; /* empty when the job starts, reset when it has returned */
     struct pg *pg;       /* its deadline is the default of pg.h when the job starts */
+    struct pg *reader;   /* for what only reads; pg, unless a database of its own is set */
     struct redis *redis;
 };
 
@@ -53,6 +54,7 @@ struct executors_options {
     unsigned threads;
     unsigned queue;       /* jobs that may wait beyond those that run */
     const char *database; /* libpq conninfo */
+    const char *reads;    /* the same, for what only reads; NULL or "": database */
     const char *redis;    /* address as in repo/redis.h */
     int redis_timeout_ms;
 };

@@ -21,6 +21,7 @@
 #include "server/policy_settings.h"
 #include "server/recorder.h"
 #include "server/round_report.h"
+#include "server/snapshot_share.h"
 
 enum { OPTIONS_SAID = 256, FENCED_RETRY_MS = 100 };
 
@@ -28,6 +29,7 @@ struct round_service {
     const struct config *config;
     const struct registry *registry;
     struct hub *hub;
+    struct snapshot_share *snapshots;
     struct lease_keeper *keeper;
     struct recorder *recorder;   /* NULL: rounds are not kept */
     pthread_mutex_t lock;        /* said */
@@ -54,7 +56,8 @@ struct round {
 };
 
 int round_service_create(const struct config *c, const struct registry *registry, struct hub *hub,
-                         struct round_service **ret, struct err *e)
+                         struct snapshot_share *snapshots, struct round_service **ret,
+                         struct err *e)
 {
     struct round_service *s = calloc(1, sizeof(*s));
     if (s == NULL)
@@ -62,6 +65,7 @@ int round_service_create(const struct config *c, const struct registry *registry
     s->config = c;
     s->registry = registry;
     s->hub = hub;
+    s->snapshots = snapshots;
     pthread_mutex_init(&s->lock, NULL);
     if (lease_keeper_create(c->redis, (int)c->redis_timeout, (int)c->lease_ttl, &s->keeper, e) <
         0) {
@@ -314,6 +318,7 @@ static int commit(struct round *r, struct err *e)
     };
     r->planned = recorder_keep(r->service->recorder, r->plan, r->worker->arena);
     int rc = plan_commit(r->worker->pg, &in, r->worker->arena, &done, e);
+    snapshot_share_stale(r->service->snapshots, r->in->scaling_group);
     r->report.phase_ns[REPORT_COMMIT] = 0; /* measured anew: fix_answer() saw a part of it */
     lap(r, REPORT_COMMIT);
     FAULT_POINT(committed);

@@ -17,10 +17,12 @@ struct config;
 struct hub;
 struct redis;
 struct round_service;
+struct snapshot_share;
 
-/* All three are lent and must outlive it. ERR_INVALID: a setting about policies is malformed. */
+/* All four are lent and must outlive it. ERR_INVALID: a setting about policies is malformed. */
 int round_service_create(const struct config *c, const struct registry *registry, struct hub *hub,
-                         struct round_service **ret, struct err *e) MUST_CHECK;
+                         struct snapshot_share *snapshots, struct round_service **ret,
+                         struct err *e) MUST_CHECK;
 void round_service_destroy(struct round_service *s); /* NULL is fine; no round may be running */
 DEFINE_CLEANUP(struct round_service, round_service_destroy)
 

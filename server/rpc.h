@@ -39,6 +39,7 @@ struct rpc_context {
     struct app *app;
     struct arena *arena; /* request, response and scratch; gone when the handler returns */
     struct pg *pg;       /* the executor's; NULL on a POLLER */
+    struct pg *reader;   /* for what only reads: pg, or of the setting preview_database */
     struct redis *redis; /* the executor's; NULL on a POLLER */
     int64_t deadline_ns; /* CLOCK_MONOTONIC; the client's, or the setting default_deadline */
     const char *method;  /* "ScheduleScalingGroup"; static storage */

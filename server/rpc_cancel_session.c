@@ -10,6 +10,7 @@
 #include "server/loop.h"
 #include "server/round_service.h"
 #include "server/rpc.h"
+#include "server/snapshot_share.h"
 
 static const char default_reason[] = "user-requested";
 
@@ -55,6 +56,8 @@ static int cancel_now(struct rpc_context *c, const struct cancel_input *in, stru
     struct cancel_result done = {.events = NULL};
     if (session_cancel(c->pg, in, c->arena, &done, e) < 0)
         return -1;
+    for (uint32_t i = 0; i < done.n_events; i++)
+        snapshot_share_stale(c->app->snapshots, done.events[i].scaling_group);
     hub_publish(c->app->hub, done.events, done.n_events);
     for (uint32_t i = 0; i < done.n_events; i++)
         loop_hint(c->app->loop, done.events[i].scaling_group);

@@ -2,15 +2,15 @@
 #include <berth/v1/scheduler.pb-c.h>
 
 #include "repo/session.h"
-#include "repo/snapshot_load.h"
 #include "scheduler/round.h"
-#include "server/app.h"
+#include "server/answer.h"
 #include "server/convert.h"
 #include "server/page_token.h"
-#include "server/round_service.h"
-#include "server/rpc.h"
+#include "server/reading.h"
 
 struct queue {
+    struct reading reading;
+    struct shared_snapshot *shared;
     const struct snapshot *snapshot;
     uint32_t *order;             /* sessions, in the order they will be tried */
     uint32_t from, n;            /* the page */
@@ -41,7 +41,7 @@ static uint32_t page_begin(const struct queue *q, const struct page_token *token
     return token->position < n ? (uint32_t)token->position : n;
 }
 
-/* Why each was not scheduled when last tried, read in the transaction of the snapshot. */
+/* Why each was not scheduled when last tried. */
 static int read_causes(struct queue *q, struct txn *t, struct arena *a, struct err *e)
 {
     struct uuid *ids = arena_new(a, struct uuid, q->n + 1);
@@ -52,27 +52,24 @@ static int read_causes(struct queue *q, struct txn *t, struct arena *a, struct e
     return session_last_causes(t, ids, q->n, a, q->causes, q->n_causes, e);
 }
 
-static int load(struct rpc_context *c, const Berth__V1__ListPendingSessionsRequest *request,
-                const struct page_token *token, struct queue *q, struct err *e)
+static int load(struct queue *q, const Berth__V1__ListPendingSessionsRequest *request,
+                const struct page_token *token, struct err *e)
 {
-    const struct snapshot_query query = {.scaling_group = request->scaling_group};
+    struct rpc_context *c = q->reading.c;
     uint32_t size = request->page_size > 0 ? request->page_size : PAGE_SIZE_DEFAULT;
-    struct snapshot_builder *b = builder_create(c->arena);
-    struct snapshot_spec_owners unused;
-    struct policy *policy;
+    const struct policy *policy;
     CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    if (txn_begin(c->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
-        snapshot_load(t, &query, b, &unused, e) < 0)
+    if (reading_take(&q->reading, request->scaling_group, NULL, false, &q->shared, e) < 0)
         return -1;
-    q->snapshot = builder_finish(b);
-    if (round_service_policy(c->app->rounds, q->snapshot, c->arena, &policy, e) < 0 ||
+    q->snapshot = shared_snapshot(q->shared);
+    if (shared_policy(q->shared, &policy, e) < 0 ||
         round_order(q->snapshot, policy, c->arena, &q->order, e) < 0)
         return -1;
     q->from = page_begin(q, token, c->arena);
     q->n = q->snapshot->n_sessions - q->from;
     if (q->n > size)
         q->n = size;
-    if (read_causes(q, t, c->arena, e) < 0)
+    if (txn_begin(c->reader, TXN_READ_SNAPSHOT, &t, e) < 0 || read_causes(q, t, c->arena, e) < 0)
         return -1;
     return txn_commit(&t, e);
 }
@@ -127,31 +124,45 @@ static char *next_token(const struct queue *q, uint64_t scope, struct arena *a)
     return page_token_encode(scope, &next, a);
 }
 
-int rpc_list_pending_sessions(struct rpc_context *c, const void *request, void **response,
-                              struct err *e)
+static int list(struct queue *q, const Berth__V1__ListPendingSessionsRequest *r, struct err *e)
 {
+    struct rpc_context *c = q->reading.c;
     struct arena *a = c->arena;
-    Berth__V1__ListPendingSessionsRequest scoped =
-        *(const Berth__V1__ListPendingSessionsRequest *)request;
+    struct page_token token;
+    Berth__V1__ListPendingSessionsRequest scoped = *r;
     scoped.page_size = 0;
     scoped.page_token = convert_text("");
     uint64_t scope = page_scope(&scoped.base, a);
-    const Berth__V1__ListPendingSessionsRequest *r = request;
-    struct page_token token;
-    struct queue q = {.from = 0};
     if (rpc_require_group(c, r->scaling_group, e) < 0 ||
-        page_token_decode(r->page_token, scope, a, &token, e) < 0 || load(c, r, &token, &q, e) < 0)
+        page_token_decode(r->page_token, scope, a, &token, e) < 0 || load(q, r, &token, e) < 0)
         return -1;
     Berth__V1__ListPendingSessionsResponse *m = message_new(
         a, Berth__V1__ListPendingSessionsResponse, berth__v1__list_pending_sessions_response);
-    m->total = q.snapshot->n_sessions;
-    m->snapshot_time = convert_time(q.snapshot->observed_at, a);
-    m->sessions = arena_new(a, Berth__V1__PendingSession *, q.n + 1);
-    m->n_sessions = q.n;
-    for (uint32_t i = 0; i < q.n; i++)
-        m->sessions[i] = session_message(&q, i, a);
-    if (q.from + q.n < q.snapshot->n_sessions)
-        m->next_page_token = next_token(&q, scope, a);
-    *response = m;
+    m->total = q->snapshot->n_sessions;
+    m->snapshot_time = convert_time(q->snapshot->observed_at, a);
+    m->snapshot_age = reading_age(&q->reading, q->shared);
+    m->sessions = arena_new(a, Berth__V1__PendingSession *, q->n + 1);
+    m->n_sessions = q->n;
+    for (uint32_t i = 0; i < q->n; i++)
+        m->sessions[i] = session_message(q, i, a);
+    if (q->from + q->n < q->snapshot->n_sessions)
+        m->next_page_token = next_token(q, scope, a);
+    /* Packed here: the answer's texts are the shared snapshot's. */
+    uint8_t *packed = NULL;
+    answer_pack(&m->base, a, &packed, &c->n_packed);
+    c->packed = packed;
     return 0;
+}
+
+int rpc_list_pending_sessions(struct rpc_context *c, const void *request, void **response,
+                              struct err *e)
+{
+    const Berth__V1__ListPendingSessionsRequest *r = request;
+    struct queue q = {.from = 0};
+    (void)response; /* it is packed already */
+    if (reading_begin(c, r->max_snapshot_age, &q.reading, e) < 0)
+        return -1;
+    int rc = list(&q, r, e);
+    shared_release(q.shared);
+    return rc;
 }

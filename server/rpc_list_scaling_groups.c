@@ -25,7 +25,7 @@ static int load(struct rpc_context *c, const Berth__V1__ListScalingGroupsRequest
         names = (const char *const *)q->scaling_groups;
         n = (uint32_t)q->n_scaling_groups;
     }
-    if (txn_begin(c->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
+    if (txn_begin(c->reader, TXN_READ_SNAPSHOT, &t, e) < 0 ||
         scaling_group_list(t, names, n, after, max, c->arena, ret, ret_n, e) < 0)
         return -1;
     return txn_commit(&t, e);

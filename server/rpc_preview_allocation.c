@@ -2,20 +2,24 @@
 #include <string.h>
 
 #include "repo/session.h"
+#include "scheduler/round.h"
+#include "server/answer.h"
 #include "server/app.h"
 #include "server/caller.h"
 #include "server/convert.h"
 #include "server/described.h"
 #include "server/page_token.h"
-#include "server/round_service.h"
-#include "server/rpc.h"
+#include "server/reading.h"
 
 struct preview {
     struct rpc_context *c;
     const Berth__V1__PreviewAllocationRequest *q;
-    bool stored;    /* by id, not by spec */
-    struct uuid id; /* of the session in the snapshot */
-    const struct snapshot *snapshot;
+    bool stored; /* by id, not by spec */
+    struct reading reading;
+    struct shared_snapshot *shared;
+    struct uuid id;                  /* of the session in the snapshot */
+    const struct snapshot *snapshot; /* the shared one, or one made of it */
+    uint32_t session;
     struct explanation *x;
 };
 
@@ -24,22 +28,30 @@ static bool wants_agents(const Berth__V1__PreviewAllocationRequest *q)
     return q->view == BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
 }
 
-/* The group of a stored session, which must be PENDING and in a group of the caller's. */
-static int find_group(struct preview *p, struct txn *t, const char **ret, struct err *e)
+/* --- the snapshot: shared, with the session in it --- */
+
+/* Whether the session may be looked at there. */
+static int check_group(const struct preview *p, const char *group, struct err *e)
 {
-    struct session_place place;
     uint32_t unused;
-    (void)rpc_groups(p->c, &unused); /* asked below */
-    if (!uuid_parse(p->q->session_id, &p->id))
-        return err_field(e, "session_id", "session_id is not a UUID");
-    if (session_find(t, &p->id, p->c->arena, &place, e) < 0)
-        return -1;
-    if (!caller_has_group(p->c->caller, place.scaling_group))
+    (void)rpc_groups(p->c, &unused); /* asked here */
+    if (!caller_has_group(p->c->caller, group))
         return err_set(e, ERR_DENIED, "GROUP_FORBIDDEN",
                        "the session is in a scaling group that is not one of yours");
-    if (p->q->scaling_group[0] != '\0' && strcmp(p->q->scaling_group, place.scaling_group) != 0)
-        return err_field(e, "scaling_group", "the session is in scaling group \"%s\"",
-                         place.scaling_group);
+    if (p->q->scaling_group[0] != '\0' && strcmp(p->q->scaling_group, group) != 0)
+        return err_field(e, "scaling_group", "the session is in scaling group \"%s\"", group);
+    return 0;
+}
+
+/* The group of a stored session, which must be PENDING. */
+static int find_group(struct preview *p, const char **ret, struct err *e)
+{
+    struct session_place place;
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    if (txn_begin(p->c->reader, TXN_READ_SNAPSHOT, &t, e) < 0 ||
+        session_find(t, &p->id, p->c->arena, &place, e) < 0 || txn_commit(&t, e) < 0 ||
+        check_group(p, place.scaling_group, e) < 0)
+        return -1;
     if (strcmp(place.status, "PENDING") != 0) {
         err_set(e, ERR_PRECONDITION, "SESSION_NOT_PENDING",
                 "the session is %s: only a PENDING one can be previewed", place.status);
@@ -50,52 +62,94 @@ static int find_group(struct preview *p, struct txn *t, const char **ret, struct
     return 0;
 }
 
-static int load(struct preview *p, struct err *e)
+/* One that has the session. One that was read before the session was queued is read anew. */
+static int take_with_session(struct preview *p, struct err *e)
+{
+    enum { TRIES = 3 }; /* it can leave between the look at it and the snapshot: then look again */
+    bool anew = p->shared != NULL;
+    for (int i = 0; i < TRIES; i++, anew = true) {
+        const char *group = NULL;
+        if (find_group(p, &group, e) < 0)
+            return -1;
+        shared_release(TAKE(p->shared));
+        if (reading_take(&p->reading, group, NULL, anew, &p->shared, e) < 0)
+            return -1;
+        if (snapshot_find_session(shared_snapshot(p->shared), &p->id) != NONE)
+            return 0;
+    }
+    err_set(e, ERR_CONFLICT, "SESSION_MOVED",
+            "the session is PENDING, but not in the queue of its scaling group");
+    return err_retry(e, 1000);
+}
+
+static int take_for_id(struct preview *p, struct err *e)
+{
+    if (!uuid_parse(p->q->session_id, &p->id))
+        return err_field(e, "session_id", "session_id is not a UUID");
+    p->shared = snapshot_share_find(p->c->app->snapshots, &p->id, p->reading.oldest_ns);
+    if (p->shared == NULL && p->q->scaling_group[0] != '\0' &&
+        reading_take(&p->reading, p->q->scaling_group, NULL, false, &p->shared, e) < 0)
+        return -1;
+    if (p->shared == NULL || snapshot_find_session(shared_snapshot(p->shared), &p->id) == NONE)
+        return take_with_session(p, e);
+    return check_group(p, shared_snapshot(p->shared)->group_name, e);
+}
+
+static int take_for_spec(struct preview *p, struct snapshot_spec_owners *ret, struct err *e)
+{
+    const struct snapshot_spec spec = described_owners(p->q->spec, p->c->arena);
+    if (reading_take(&p->reading, p->q->scaling_group, &spec, false, &p->shared, e) < 0)
+        return -1;
+    *ret = *shared_spec(p->shared, &spec);
+    return 0;
+}
+
+/* The shared snapshot as it is, or with what the request adds and leaves out. */
+static int make_snapshot(struct preview *p, const struct snapshot_spec_owners *owners,
+                         struct err *e)
 {
     struct arena *a = p->c->arena;
     const Berth__V1__PreviewAllocationRequest *q = p->q;
-    struct snapshot_query query = {.scaling_group = q->scaling_group};
-    struct snapshot_spec_owners owners;
-    struct snapshot_builder *b = builder_create(a);
-    struct uuid session_group;
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    if (txn_begin(p->c->pg, TXN_READ_SNAPSHOT, &t, e) < 0)
-        return -1;
-    if (p->stored && find_group(p, t, &query.scaling_group, e) < 0)
-        return -1;
-    if (!p->stored)
-        described_owners(q->spec, &session_group, &query);
-    if (snapshot_load(t, &query, b, &owners, e) < 0 || txn_commit(&t, e) < 0)
-        return -1;
-    if ((!p->stored && described_session(b, q->spec, &owners, &p->id, a, e) < 0) ||
-        described_without_agents(b, q->without_agents, q->n_without_agents, a, e) < 0 ||
-        described_extra_agents(b, q->extra_agents, q->n_extra_agents, a, e) < 0)
-        return -1;
-    p->snapshot = builder_finish(b);
+    p->snapshot = shared_snapshot(p->shared);
+    if (!p->stored || q->n_without_agents > 0 || q->n_extra_agents > 0) {
+        struct snapshot_builder *b = builder_create(a);
+        builder_copy(b, p->snapshot);
+        if ((!p->stored && described_session(b, q->spec, owners, &p->id, a, e) < 0) ||
+            described_without_agents(b, q->without_agents, q->n_without_agents, a, e) < 0 ||
+            described_extra_agents(b, q->extra_agents, q->n_extra_agents, a, e) < 0)
+            return -1;
+        p->snapshot = builder_finish(b);
+    }
+    p->session = snapshot_find_session(p->snapshot, &p->id);
     return 0;
+}
+
+static int load(struct preview *p, struct err *e)
+{
+    struct snapshot_spec_owners owners = {.session_group = NONE};
+    if (reading_begin(p->c, p->q->max_snapshot_age, &p->reading, e) < 0 ||
+        (p->stored ? take_for_id(p, e) : take_for_spec(p, &owners, e)) < 0)
+        return -1;
+    return make_snapshot(p, &owners, e);
 }
 
 static int explain(struct preview *p, struct err *e)
 {
-    struct arena *a = p->c->arena;
-    struct policy *policy;
+    const struct policy *policy;
     const struct explain_request q = {
-        .session = snapshot_find_session(p->snapshot, &p->id),
+        .session = p->session,
         .is_spec = !p->stored,
         .after_queue = p->q->after_queue,
         .agents = wants_agents(p->q),
         .ignore_validators = (const char *const *)p->q->ignore_validators,
         .n_ignore_validators = (uint32_t)p->q->n_ignore_validators,
     };
-    if (q.session == NONE) {
-        err_set(e, ERR_CONFLICT, "SESSION_MOVED",
-                "the session is PENDING, but not in the queue of its scaling group");
-        return err_retry(e, 1000);
-    }
-    if (round_service_policy(p->c->app->rounds, p->snapshot, a, &policy, e) < 0)
+    if (shared_policy(p->shared, &policy, e) < 0)
         return -1;
-    return round_explain(p->snapshot, policy, &q, a, &p->x, e);
+    return round_explain(p->snapshot, policy, &q, p->c->arena, &p->x, e);
 }
+
+/* --- the answer --- */
 
 static Berth__V1__AgentVerdict *agent_message(const struct preview *p, const struct agent_row *row)
 {
@@ -170,6 +224,7 @@ static Berth__V1__PreviewAllocationResponse *answer(const struct preview *p, uin
     if (p->stored && p->x->queue_position != NONE)
         m->queue_position = p->x->queue_position + 1;
     m->snapshot_time = convert_time(p->snapshot->observed_at, a);
+    m->snapshot_age = reading_age(&p->reading, p->shared);
     if (wants_agents(p->q))
         page_of_agents(p, scope, token, m);
     return m;
@@ -190,21 +245,33 @@ static int check(const Berth__V1__PreviewAllocationRequest *q, struct err *e)
     return 0;
 }
 
+static int preview(struct preview *p, struct err *e)
+{
+    struct arena *a = p->c->arena;
+    struct page_token token;
+    Berth__V1__PreviewAllocationRequest scoped = *p->q;
+    scoped.page_size = 0;
+    scoped.page_token = convert_text("");
+    uint64_t scope = page_scope(&scoped.base, a);
+    if (check(p->q, e) < 0 ||
+        (p->q->scaling_group[0] != '\0' && rpc_require_group(p->c, p->q->scaling_group, e) < 0) ||
+        page_token_decode(p->q->page_token, scope, a, &token, e) < 0 || load(p, e) < 0 ||
+        explain(p, e) < 0)
+        return -1;
+    /* Packed here: the answer's texts are the shared snapshot's. */
+    uint8_t *packed = NULL;
+    answer_pack(&answer(p, scope, &token)->base, a, &packed, &p->c->n_packed);
+    p->c->packed = packed;
+    return 0;
+}
+
 int rpc_preview_allocation(struct rpc_context *c, const void *request, void **response,
                            struct err *e)
 {
     struct preview p = {.c = c, .q = request};
-    struct page_token token;
-    Berth__V1__PreviewAllocationRequest scoped = *p.q;
-    scoped.page_size = 0;
-    scoped.page_token = convert_text("");
-    uint64_t scope = page_scope(&scoped.base, c->arena);
+    (void)response; /* it is packed already */
     p.stored = p.q->target_case == BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
-    if (check(p.q, e) < 0 ||
-        (p.q->scaling_group[0] != '\0' && rpc_require_group(c, p.q->scaling_group, e) < 0) ||
-        page_token_decode(p.q->page_token, scope, c->arena, &token, e) < 0 || load(&p, e) < 0 ||
-        explain(&p, e) < 0)
-        return -1;
-    *response = answer(&p, scope, &token);
-    return 0;
+    int rc = preview(&p, e);
+    shared_release(p.shared);
+    return rc;
 }

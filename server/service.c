@@ -8,6 +8,7 @@
 #include "server/hub.h"
 #include "server/loop.h"
 #include "server/round_service.h"
+#include "server/snapshot_share.h"
 
 static void tune(void *ctx, const struct config *now, void *made)
 {
@@ -37,9 +38,15 @@ int service_start(struct app *app, struct err *e)
         .poll_ms = (int)c->event_poll,
         .slow_after_ms = (int)c->slow_reader,
     };
-    if (hub_create(&hub, &app->hub, e) < 0 || listen_for_tuning(app, e) < 0)
+    const struct snapshot_share_options snapshots = {
+        .max_groups = (uint32_t)c->snapshot_groups,
+        .max_bytes = c->snapshot_memory,
+        .keep_ms = c->snapshot_keep,
+    };
+    if (hub_create(&hub, &app->hub, e) < 0 || listen_for_tuning(app, e) < 0 ||
+        snapshot_share_create(&snapshots, &app->snapshots, e) < 0)
         return -1;
-    if (round_service_create(c, app->registry, app->hub, &app->rounds, e) < 0)
+    if (round_service_create(c, app->registry, app->hub, app->snapshots, &app->rounds, e) < 0)
         return -1;
     if (caretaker_create(c, app->hub, &app->caretaker, e) < 0)
         return -1;
@@ -59,6 +66,7 @@ void service_finish(struct app *app)
     loop_destroy(app->loop);
     caretaker_destroy(app->caretaker);
     round_service_destroy(app->rounds);
+    snapshot_share_destroy(app->snapshots);
     if (app->tuning != NULL)
         config_unlisten(app->config, app->tuning);
     free(app->tuning);
@@ -67,5 +75,6 @@ void service_finish(struct app *app)
     app->caretaker = NULL;
     app->rounds = NULL;
     app->tuning = NULL;
+    app->snapshots = NULL;
     app->hub = NULL;
 }

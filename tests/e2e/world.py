@@ -66,7 +66,8 @@ class Server:
             "--loop",
             "false",  # rounds are counted: those that are asked for, and no others
         ]
-        command += ["--database", conninfo, "--redis", redis, "--probe-interval", "200ms", *flags]
+        command += ["--database", conninfo, "--redis", redis, "--probe-interval", "200ms"]
+        command += ["--snapshot-age", "0ms", *flags]  # what a test changes is seen at once
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

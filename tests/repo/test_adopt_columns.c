@@ -81,10 +81,10 @@ START_TEST(adopt_lists_what_a_preview_uses)
     const struct uuid project = world_id(&w.d, "p1"), team = world_id(&w.d, "team");
     char project_text[UUID_TEXT];
     struct snapshot_spec_owners owners;
-    const struct snapshot_query q = {.scaling_group = "g1",
-                                     .spec_access_key = "AK2",
-                                     .spec_project = uuid_format(&project, project_text),
-                                     .spec_session_group = &team};
+    const struct snapshot_spec spec = {.access_key = "AK2",
+                                       .project = uuid_format(&project, project_text),
+                                       .session_group = &team};
+    const struct snapshot_query q = {.scaling_group = "g1", .specs = &spec, .n_specs = 1};
     struct snapshot_builder *b = builder_create(w.a);
     assert_done(txn_begin(w.c, TXN_READ_SNAPSHOT, &t, &e), &e, "begin");
     assert_done(snapshot_load(t, &q, b, &owners, &e), &e, "load for a spec");

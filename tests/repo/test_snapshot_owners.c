@@ -156,14 +156,18 @@ START_TEST(snapshot_finds_the_owners_of_a_described_session)
     struct err e = {.code = ERR_NONE};
     char project[UUID_TEXT], user[UUID_TEXT];
     struct uuid p1 = world_id(&d, "p1"), u1 = world_id(&d, "u1"), nowhere = world_id(&d, "nowhere");
-    const struct snapshot_query q = {.scaling_group = "g1",
-                                     .spec_access_key = "AK1",
-                                     .spec_project = uuid_format(&p1, project),
-                                     .spec_session_group = &nowhere};
-    struct snapshot_spec_owners owners;
+    const struct snapshot_spec specs[] = {
+        {.access_key = "AK2", .user = "nobody", .project = "none", .domain = "elsewhere"},
+        {.access_key = "AK1", .project = uuid_format(&p1, project), .session_group = &nowhere}};
+    const struct snapshot_query q = {.scaling_group = "g1", .specs = specs, .n_specs = 2};
+    struct snapshot_spec_owners found[2], owners;
     struct snapshot_builder *b = builder_create(a);
     assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, "begin");
-    assert_done(snapshot_load(t, &q, b, &owners, &e), &e, "load for a spec");
+    assert_done(snapshot_load(t, &q, b, found, &e), &e, "load for two specs");
+    ck_assert_str_eq(builder_owner_at(b, found[0].owner[OWNER_KEYPAIR])->key, "AK2");
+    ck_assert_msg(builder_owner_at(b, found[0].owner[OWNER_DOMAIN])->missing != NULL,
+                  "domain elsewhere is there");
+    owners = found[1];
     ck_assert_uint_eq(owners.session_group, NONE);
     ck_assert_str_eq(builder_owner_at(b, owners.owner[OWNER_USER])->key, uuid_format(&u1, user));
     ck_assert_str_eq(builder_owner_at(b, owners.owner[OWNER_DOMAIN])->key, "default");

@@ -34,6 +34,7 @@ static struct config *settings_of(const struct db *d, const char *redis, const c
     argv[argc++] = arena_strdup(arena, "--executors=4");
     argv[argc++] = arena_strdup(arena, "--loop=false"); /* no rounds but those asked for */
     argv[argc++] = arena_strdup(arena, "--repair-at-start=false"); /* planted rows stay planted */
+    argv[argc++] = arena_strdup(arena, "--snapshot-age=0ms");      /* what they change is seen */
     argv[argc++] = arena_printf(arena, "--database=%s", d->conninfo);
     argv[argc++] = arena_printf(arena, "--redis=%s", redis != NULL ? redis : redis_address());
     for (; more != NULL && *more != NULL; more++)
@@ -53,6 +54,7 @@ struct app *service_up(const struct db *d, const char *redis, const char *const 
     const struct executors_options o = {.threads = (unsigned)g->executors,
                                         .queue = (unsigned)g->executor_queue,
                                         .database = g->database,
+                                        .reads = g->preview_database,
                                         .redis = g->redis,
                                         .redis_timeout_ms = (int)g->redis_timeout};
     app = (struct app){.config = g, .registry = registry_create(), .health = health_create()};

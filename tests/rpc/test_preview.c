@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "server/convert.h"
-#include "tests/rpc/service.h"
+#include "tests/rpc/previewing.h"
 
-typedef Berth__V1__PreviewAllocationRequest request;
-typedef Berth__V1__PreviewAllocationResponse answer;
+typedef preview_request request;
+typedef preview_answer answer;
 
 static struct db db;
 
@@ -19,66 +19,8 @@ static void setup(void)
 
 static request by_id(const char *name)
 {
-    request q = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__INIT;
-    q.target_case = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
-    q.session_id = id_text(&db, name);
-    return q;
+    return preview_of(&db, name);
 }
-
-static Berth__V1__SlotAmount *amount(const char *slot, const char *value)
-{
-    Berth__V1__SlotAmount *m =
-        message_new(test_arena(), Berth__V1__SlotAmount, berth__v1__slot_amount);
-    m->slot = convert_text(slot);
-    m->amount = convert_text(value);
-    return m;
-}
-
-/* A session of AK1 in p1, with n kernels of so much cpu and 1 GiB. */
-static Berth__V1__SessionSpec *spec_of(size_t n, const char *cpu)
-{
-    struct arena *a = test_arena();
-    Berth__V1__SessionSpec *spec = message_new(a, Berth__V1__SessionSpec, berth__v1__session_spec);
-    spec->access_key = convert_text("AK1");
-    spec->project_id = id_text(&db, "p1");
-    spec->kernels = arena_new(a, Berth__V1__KernelSpec *, n);
-    spec->n_kernels = n;
-    for (size_t i = 0; i < n; i++) {
-        spec->kernels[i] = message_new(a, Berth__V1__KernelSpec, berth__v1__kernel_spec);
-        spec->kernels[i]->slots = arena_new(a, Berth__V1__SlotAmount *, 2);
-        spec->kernels[i]->slots[0] = amount("cpu", cpu);
-        spec->kernels[i]->slots[1] = amount("mem", "1073741824");
-        spec->kernels[i]->n_slots = 2;
-    }
-    return spec;
-}
-
-static request by_spec(Berth__V1__SessionSpec *spec)
-{
-    request q = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__INIT;
-    q.target_case = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SPEC;
-    q.spec = spec;
-    q.scaling_group = convert_text("g1");
-    return q;
-}
-
-static answer *preview(const request *q, const char *what)
-{
-    return call_ok(PREVIEW_PATH, &q->base, &berth__v1__preview_allocation_response__descriptor,
-                   what);
-}
-
-static void assert_verdict(const answer *a, int verdict, const char *what)
-{
-    ck_assert_msg((int)a->verdict == verdict, "%s: verdict %d, expected %d: %s", what,
-                  (int)a->verdict, verdict, a->n_causes > 0 ? a->causes[0]->message : "no cause");
-}
-
-#define FITS       BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_FITS
-#define WAITS      BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_WAITS
-#define BLOCKED    BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_BLOCKED
-#define INFEASIBLE BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_INFEASIBLE
-#define EXPIRED    BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_EXPIRED
 
 /* --- what is refused ---------------------------------------------------------------------------
  */
@@ -131,15 +73,15 @@ static void no_kernels(request *q)
 }
 static void too_many_kernels(request *q)
 {
-    *q = by_spec(spec_of(1025, "1"));
+    *q = preview_of_spec(spec_of(&db, 1025, "1"));
 }
 static void unknown_slot(request *q)
 {
-    q->spec->kernels[0]->slots[1] = amount("gpu", "1");
+    q->spec->kernels[0]->slots[1] = slot_amount("gpu", "1");
 }
 static void negative_amount(request *q)
 {
-    q->spec->kernels[0]->slots[1] = amount("mem", "-1");
+    q->spec->kernels[0]->slots[1] = slot_amount("mem", "-1");
 }
 static void unknown_session_group(request *q)
 {
@@ -242,7 +184,7 @@ START_TEST(preview_refuses_what_it_cannot_answer)
 {
     world_do(&db, "SELECT t.session('s', 1, 1024), t.session('running', 1, 1024);"
                   "SELECT t.place('running', 'a1', 'RUNNING')");
-    request q = by_spec(spec_of(1, "1"));
+    request q = preview_of_spec(spec_of(&db, 1, "1"));
     bad[_i].spoil(&q);
     call_fails(PREVIEW_PATH, &q.base, bad[_i].code, bad[_i].reason, bad[_i].field, bad[_i].what);
     service_down();
@@ -252,7 +194,7 @@ END_TEST
 START_TEST(preview_says_that_the_group_cannot_be_scheduled)
 {
     db_sql(&db, "UPDATE scaling_groups SET scheduler = 'best'");
-    request q = by_spec(spec_of(1, "1"));
+    request q = preview_of_spec(spec_of(&db, 1, "1"));
     call_fails(PREVIEW_PATH, &q.base, GRPC_STATUS_FAILED_PRECONDITION, "UNKNOWN_SCHEDULER", NULL,
                "an unknown scheduler");
     service_down();
@@ -364,8 +306,8 @@ END_TEST
 START_TEST(preview_answers_for_a_session_that_is_not_stored)
 {
     char *before = db_fingerprint(&db);
-    Berth__V1__SessionSpec *spec = spec_of(3, "2.5");
-    request q = by_spec(spec);
+    Berth__V1__SessionSpec *spec = spec_of(&db, 3, "2.5");
+    request q = preview_of_spec(spec);
     answer *a = preview(&q, "three kernels on one agent");
     assert_verdict(a, FITS, "three kernels on one agent");
     ck_assert_uint_eq(a->n_allocations, 3);
@@ -388,8 +330,8 @@ END_TEST
 
 START_TEST(preview_tells_who_a_described_session_would_belong_to)
 {
-    Berth__V1__SessionSpec *spec = spec_of(1, "1");
-    request q = by_spec(spec);
+    Berth__V1__SessionSpec *spec = spec_of(&db, 1, "1");
+    request q = preview_of_spec(spec);
     spec->access_key = convert_text("AKNOBODY");
     answer *a = preview(&q, "an unknown access key");
     assert_verdict(a, BLOCKED, "an unknown access key");
@@ -405,9 +347,9 @@ END_TEST
 
 START_TEST(preview_waits_for_a_requested_start)
 {
-    Berth__V1__SessionSpec *spec = spec_of(1, "1");
+    Berth__V1__SessionSpec *spec = spec_of(&db, 1, "1");
     Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    request q = by_spec(spec);
+    request q = preview_of_spec(spec);
     start.seconds = 4102444800; /* 2100 */
     spec->requested_start = &start;
     assert_verdict(preview(&q, "not a batch session"), FITS, "not a batch session");
@@ -423,8 +365,9 @@ START_TEST(preview_counts_agents_that_do_not_exist)
 {
     struct arena *arena = test_arena();
     Berth__V1__AgentSpec *agent = message_new(arena, Berth__V1__AgentSpec, berth__v1__agent_spec);
-    Berth__V1__SlotAmount *capacity[] = {amount("cpu", "64"), amount("mem", "68719476736")};
-    request q = by_spec(spec_of(1, "32"));
+    Berth__V1__SlotAmount *capacity[] = {slot_amount("cpu", "64"),
+                                         slot_amount("mem", "68719476736")};
+    request q = preview_of_spec(spec_of(&db, 1, "32"));
     assert_verdict(preview(&q, "as it is"), INFEASIBLE, "as it is");
     agent->agent_id = convert_text("big");
     agent->capacity = capacity;
@@ -441,7 +384,7 @@ END_TEST
 START_TEST(preview_leaves_out_agents)
 {
     char *ids[] = {(char *)"a1", (char *)"a2"};
-    request q = by_spec(spec_of(1, "1"));
+    request q = preview_of_spec(spec_of(&db, 1, "1"));
     q.without_agents = ids;
     q.n_without_agents = 1;
     answer *a = preview(&q, "without a1");
@@ -458,7 +401,7 @@ START_TEST(preview_ignores_validators_by_name)
 {
     char *names[] = {(char *)"keypair_resource_limit", (char *)"user_resource_limit"};
     db_sql(&db, limited);
-    request q = by_spec(spec_of(1, "5"));
+    request q = preview_of_spec(spec_of(&db, 1, "5"));
     answer *a = preview(&q, "beyond two quotas");
     assert_verdict(a, BLOCKED, "beyond two quotas");
     ck_assert_uint_eq(a->n_causes, 2);
@@ -483,7 +426,7 @@ START_TEST(preview_has_a_row_for_every_agent)
     world_do(&db, "SELECT t.session('x', 6, 1024); SELECT t.place('x', 'a1', 'RUNNING');"
                   "SELECT t.agent('a3', 'g1', 8, 1024), t.agent('a4', 'g1', 8, 17179869184);"
                   "UPDATE agents SET status = 'LOST' WHERE id = 'a4'");
-    request q = by_spec(spec_of(1, "4"));
+    request q = preview_of_spec(spec_of(&db, 1, "4"));
     q.view = BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
     answer *a = preview(&q, "four agents");
     static const struct {
@@ -523,7 +466,7 @@ START_TEST(preview_pages_through_agents_that_come_and_go)
 {
     world_do(&db, "SELECT t.agent('n' || lpad(i::text, 3, '0'), 'g1', 8, 1024) FROM "
                   "generate_series(1, 23) i");
-    request q = by_spec(spec_of(1, "4"));
+    request q = preview_of_spec(spec_of(&db, 1, "4"));
     q.view = BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
     q.page_size = 10;
     answer *a = preview(&q, "page 1");
