@@ -21,6 +21,17 @@ static const struct flag global_flags[] = {
     FLAG(struct globals, json, BOOL, "json", NULL, "one line of JSON an answer (watch: an event)"),
     FLAG(struct globals, timeout_us, SECONDS, "timeout", "SECONDS",
          "give up after so long (30; watch: end after so long, else never)"),
+    FLAG(struct globals, identity.tls, BOOL, "tls", NULL,
+         "speak TLS; the server's certificate is checked by the system's CAs"),
+    FLAG(struct globals, identity.ca, TEXT, "ca", "FILE",
+         "speak TLS; it is checked by the CAs in this file (or BERTH_CA)"),
+    FLAG(struct globals, identity.cert, TEXT, "cert", "FILE",
+         "show this client certificate (or BERTH_CERT)"),
+    FLAG(struct globals, identity.key, TEXT, "key", "FILE", "its key (or BERTH_KEY)"),
+    FLAG(struct globals, identity.server_name, TEXT, "tls-server-name", "NAME",
+         "the name in the server's certificate, when it is not the address"),
+    FLAG(struct globals, identity.token_file, TEXT, "token-file", "FILE",
+         "send the token in this file (or BERTH_TOKEN_FILE)"),
     FLAG(struct globals, help, BOOL, "help", NULL, "say how to use berthctl or the command"),
 };
 
@@ -141,6 +152,18 @@ static int line_run(struct line *l, struct ctl *c)
     return d->run(c, l->options, l->args, l->n_args);
 }
 
+/* Who to be, before anything is asked. A command that calls nobody does not mind. */
+static int line_identify(struct line *l, struct ctl *c)
+{
+    struct err e = {0};
+    if (c->globals.help)
+        return 0;
+    identity_environment(&c->globals.identity, c->arena);
+    if (identity_read(&c->globals.identity, c->globals.server, c->arena, &c->identity, &e) < 0)
+        return ctl_usage(c, l->command, "%s", e.message);
+    return 0;
+}
+
 static bool shows_color(FILE *out)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -165,6 +188,8 @@ int berthctl_run(int argc, char **argv, FILE *out, FILE *err)
     c.globals.server =
         arena_strdup(arena, server != NULL && server[0] != '\0' ? server : "127.0.0.1:50061");
     int rc = line_parse(&line, &c, argv, (unsigned)argc);
+    if (rc == 0)
+        rc = line_identify(&line, &c);
     if (rc == 0)
         rc = line_run(&line, &c);
     client_destroy(c.client);

@@ -25,6 +25,7 @@ enum { TICK_MS = 100, MAX_MESSAGE = 64 << 20 };
 
 struct client {
     grpc_channel *channel;
+    const char *authorization; /* sent with each call; NULL: none */
     grpc_completion_queue *queue;
 };
 
@@ -53,7 +54,15 @@ static grpc_arg integer_arg(const char *key, int value)
     return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
 }
 
-struct client *client_create(const char *server)
+static grpc_channel_credentials *credentials_of(const struct identity *who)
+{
+    grpc_ssl_pem_key_cert_pair pair = {.private_key = who->key, .cert_chain = who->certificate};
+    return who->tls ? grpc_ssl_credentials_create_ex(
+                          who->roots, who->certificate != NULL ? &pair : NULL, NULL, NULL)
+                    : grpc_insecure_credentials_create();
+}
+
+struct client *client_create(const char *server, const struct identity *who)
 {
     grpc_arg args[] = {
         {.type = GRPC_ARG_STRING,
@@ -64,8 +73,13 @@ struct client *client_create(const char *server)
         /* A watch paces its own attempts: the channel must be ready to connect by then. */
         integer_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
         integer_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000),
+        {.type = GRPC_ARG_STRING,
+         .key = (char *)GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
+         .value.string = (char *)who->server_name},
     };
-    grpc_channel_args list = {.num_args = ARRAY_SIZE(args), .args = args};
+    /* The name comes last, because only its absence says "the address". */
+    grpc_channel_args list = {.num_args = ARRAY_SIZE(args) - (who->server_name == NULL),
+                              .args = args};
     struct client *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
@@ -73,10 +87,11 @@ struct client *client_create(const char *server)
     if (getenv("GRPC_VERBOSITY") == NULL) /* what failed is in the call's status */
         gpr_set_log_function(log_nothing);
     grpc_init();
-    grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();
-    c->channel = grpc_channel_create(server, plaintext, &list);
+    grpc_channel_credentials *credentials = credentials_of(who);
+    c->authorization = who->authorization;
+    c->channel = grpc_channel_create(server, credentials, &list);
     c->queue = grpc_completion_queue_create_for_pluck(NULL);
-    grpc_channel_credentials_release(plaintext);
+    grpc_channel_credentials_release(credentials);
     return c;
 }
 
@@ -202,6 +217,12 @@ static void call_begin(struct call *c, struct client *client, const struct clien
                       {.op = GRPC_OP_SEND_MESSAGE},
                       {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
                       {.op = GRPC_OP_RECV_INITIAL_METADATA}};
+    grpc_metadata header = {.key = grpc_slice_from_static_string("authorization")};
+    if (client->authorization != NULL) {
+        header.value = grpc_slice_from_static_string(client->authorization);
+        ops[0].data.send_initial_metadata.metadata = &header;
+        ops[0].data.send_initial_metadata.count = 1;
+    }
     ops[1].data.send_message.send_message = request;
     ops[3].data.recv_initial_metadata.recv_initial_metadata = &c->initial;
     call_start_batch(c, ops, ARRAY_SIZE(ops), &c->messages_tag);

@@ -11,6 +11,7 @@
 
 #include "google/rpc/error_details.pb-c.h"
 #include "scheduler/arena.h"
+#include "server/berthctl/identity.h"
 
 struct client;
 
@@ -26,8 +27,9 @@ struct failure {
     bool silent;      /* a stream that sent nothing for its idle time; the code is UNAVAILABLE */
 };
 
-/* server: "host:port", "unix:/path", any gRPC target. Plaintext. Does not connect yet. */
-struct client *client_create(const char *server);
+/* server: "host:port", "unix:/path", any gRPC target. who: its texts must live as long. Does not
+ * connect yet. */
+struct client *client_create(const char *server, const struct identity *who);
 void client_destroy(struct client *c); /* NULL is fine */
 
 struct client_call {

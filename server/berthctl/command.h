@@ -12,6 +12,7 @@
 #include "server/berthctl/client.h"
 #include "server/berthctl/failure.h"
 #include "server/berthctl/flags.h"
+#include "server/berthctl/identity.h"
 
 enum { PAGE_MAX = 1000, DEFAULT_LIMIT = 100 };
 
@@ -20,11 +21,13 @@ struct globals {
     char *server;
     int64_t timeout_us; /* 0: not given */
     bool json, help;
+    struct identity_flags identity;
 };
 
 struct ctl {
     struct globals globals;
-    struct arena *arena; /* lives as long as the command */
+    struct identity identity; /* read from them */
+    struct arena *arena;      /* lives as long as the command */
     struct client *client;
     FILE *out, *err;
     bool color;     /* out is a terminal that shows colours */

@@ -18,7 +18,7 @@ int64_t ctl_timeout_us(const struct ctl *c)
 struct client *ctl_client(struct ctl *c)
 {
     if (c->client == NULL)
-        c->client = client_create(c->globals.server);
+        c->client = client_create(c->globals.server, &c->identity);
     return c->client;
 }
 
