@@ -170,8 +170,15 @@ static int64_t delay_ms(unsigned attempt, const struct failure *f)
 
 static bool can_resume(const struct watch *w, const struct failure *f)
 {
-    return w->cursor != NULL && (f->code == GRPC_STATUS_OK || f->code == GRPC_STATUS_UNAVAILABLE ||
-                                 f->code == GRPC_STATUS_RESOURCE_EXHAUSTED);
+    switch (f->code) {
+    case GRPC_STATUS_OK:
+    case GRPC_STATUS_UNAVAILABLE:
+    case GRPC_STATUS_RESOURCE_EXHAUSTED:
+    case GRPC_STATUS_CANCELLED: /* not by us: a call that met a server on its way down */
+        return w->cursor != NULL;
+    default:
+        return false;
+    }
 }
 
 static int64_t now_us(void)
