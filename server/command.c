@@ -143,3 +143,13 @@ int command_print_config(int argc, char **argv)
     config_print(g, stdout);
     return EXIT_OK;
 }
+
+int command_check_config(int argc, char **argv)
+{
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(config_destroyp) struct config *g = NULL;
+    if (config_create(environ, argc, argv, &g, &e) < 0 || command_passwords(g, &e) < 0)
+        return command_fail(&e, EXIT_USAGE);
+    puts("settings: all good");
+    return EXIT_OK;
+}

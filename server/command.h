@@ -19,6 +19,10 @@ int command_list_plugins(int argc, char **argv);
 int command_list_metrics(int argc, char **argv);
 int command_list_areas(int argc, char **argv);
 int command_print_config(int argc, char **argv);
+int command_check_config(int argc, char **argv);
+int command_help(int argc, char **argv);
+int command_version(int argc, char **argv);
+int command_manual(int argc, char **argv);
 
 /* Makes the passwords that settings name files of known to the connections. */
 int command_passwords(const struct config *g, struct err *e) MUST_CHECK;

@@ -84,18 +84,38 @@ static int bad_value(struct generation *g, const struct config_row *r, const cha
 
 /* --- one value --- */
 
-static const char *number_range(struct generation *g, const struct config_row *r)
+static const char *allowed_words(const struct config_row *r, struct arena *a)
 {
-    if (r->type == TYPE_INT)
-        return arena_printf(g->arena, "a number from %" PRId64 " to %" PRId64, r->least,
+    struct config_list l = {.items = config_choice_words(r->type)};
+    while (l.items[l.n] != NULL)
+        l.n++;
+    return arena_printf(a, "one of %s", config_format_list(&l, a));
+}
+
+const char *config_allowed(const struct config_row *r, struct arena *a)
+{
+    switch (r->type) {
+    case TYPE_TEXT:
+    case TYPE_CONNINFO:
+        return arena_printf(a, "a text of %" PRId64 " to %" PRId64 " bytes", r->least, r->greatest);
+    case TYPE_LIST:
+    case TYPE_OPTIONS:
+    case TYPE_LEVELS:
+        return arena_printf(a, "%" PRId64 " to %" PRId64 " items, none empty", r->least,
                             r->greatest);
-    if (r->type == TYPE_BYTES)
-        return arena_printf(g->arena, "a size from %s to %s (like 64k, 4m or 1g)",
-                            config_format_bytes(r->least, g->arena),
-                            config_format_bytes(r->greatest, g->arena));
-    return arena_printf(g->arena, "a time from %s to %s (like 500ms, 10s, 5m or 1h)",
-                        config_format_ms(r->least, g->arena),
-                        config_format_ms(r->greatest, g->arena));
+    case TYPE_INT:
+        return arena_printf(a, "a number from %" PRId64 " to %" PRId64, r->least, r->greatest);
+    case TYPE_BYTES:
+        return arena_printf(a, "a size from %s to %s (like 64k, 4m or 1g)",
+                            config_format_bytes(r->least, a), config_format_bytes(r->greatest, a));
+    case TYPE_MS:
+        return arena_printf(a, "a time from %s to %s (like 500ms, 10s, 5m or 1h)",
+                            config_format_ms(r->least, a), config_format_ms(r->greatest, a));
+    case TYPE_BOOL:
+        return "true or false";
+    default:
+        return allowed_words(r, a);
+    }
 }
 
 static int set_number(struct generation *g, const struct config_row *r, const char *value,
@@ -106,7 +126,7 @@ static int set_number(struct generation *g, const struct config_row *r, const ch
               : r->type == TYPE_BYTES ? config_parse_bytes(value, &v)
                                       : config_parse_ms(value, &v);
     if (!ok || v < r->least || v > r->greatest)
-        return bad_value(g, r, value, origin, e, number_range(g, r));
+        return bad_value(g, r, value, origin, e, config_allowed(r, g->arena));
     put(g, r, &v);
     return 0;
 }
@@ -115,15 +135,13 @@ static int set_choice(struct generation *g, const struct config_row *r, const ch
                       const char *origin, struct err *e)
 {
     const char *const *words = config_choice_words(r->type);
-    struct config_list l = {.items = words};
-    for (int i = 0; words[i] != NULL; i++, l.n++) {
+    for (int i = 0; words[i] != NULL; i++) {
         if (strcmp(words[i], value) == 0) {
             put(g, r, &i);
             return 0;
         }
     }
-    return bad_value(g, r, value, origin, e,
-                     arena_printf(g->arena, "one of %s", config_format_list(&l, g->arena)));
+    return bad_value(g, r, value, origin, e, config_allowed(r, g->arena));
 }
 
 static int set_bool(struct generation *g, const struct config_row *r, const char *value,
@@ -131,7 +149,7 @@ static int set_bool(struct generation *g, const struct config_row *r, const char
 {
     bool flag = false;
     if (!config_parse_bool(value, &flag))
-        return bad_value(g, r, value, origin, e, "true or false");
+        return bad_value(g, r, value, origin, e, config_allowed(r, g->arena));
     put(g, r, &flag);
     return 0;
 }
@@ -142,9 +160,7 @@ static int set_text(struct generation *g, const struct config_row *r, const char
     int64_t len = (int64_t)strlen(value);
     if (len < r->least || len > r->greatest) {
         const char *shown = r->type == TYPE_CONNINFO ? "***" : value;
-        return bad_value(g, r, shown, origin, e,
-                         arena_printf(g->arena, "a text of %" PRId64 " to %" PRId64 " bytes",
-                                      r->least, r->greatest));
+        return bad_value(g, r, shown, origin, e, config_allowed(r, g->arena));
     }
     const char *copy = arena_strdup(g->arena, value);
     put(g, r, (const void *)&copy);
@@ -182,8 +198,7 @@ int config_set_list(struct generation *g, size_t row, struct config_list items, 
         ok = *items.items[i] != '\0';
     if (!ok)
         return bad_value(g, r, config_format_list(&items, g->arena), origin, e,
-                         arena_printf(g->arena, "%" PRId64 " to %" PRId64 " items, none empty",
-                                      r->least, r->greatest));
+                         config_allowed(r, g->arena));
     for (uint32_t i = 0; i < items.n; i++) {
         const char *allowed = refuse_item(r->type, items.items[i]);
         if (allowed != NULL)

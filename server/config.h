@@ -133,8 +133,22 @@ int config_reload(const struct config *c, struct err *e);
 
 /* One line a setting: name, value, where it came from; secrets left out. */
 void config_print(const struct config *c, FILE *out);
-/* Name, type, default and prose of every setting, for --help. */
-void config_help(FILE *out);
+
+/* What is known of a setting, for help and documents. */
+struct config_about {
+    const char *section; /* the one it belongs to */
+    const char *name;
+    const char *value; /* what the help calls its value: "N" */
+    const char *allowed;
+    const char *dflt; /* "" is the empty text */
+    const char *prose;
+    const char *const *words; /* those it may be, NULL-ended; NULL: no such list */
+    bool is_list, reloads;
+};
+size_t config_count(void);
+/* i: 0 to config_count() - 1, in the order of config.def; texts are static or in the arena. */
+void config_about(size_t i, struct arena *a, struct config_about *ret);
+size_t config_index(const char *name); /* as spelt in a flag or in the file; config_count(): none */
 
 /* A libpq connection string, either form, with the value of each password replaced by "***". */
 char *config_redact(const char *conninfo, struct arena *a);

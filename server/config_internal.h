@@ -91,6 +91,8 @@ size_t config_find(const char *name, size_t n);
 /* The sentence about a setting: "FILE:LINE: setting NAME: ..." or "setting NAME (ORIGIN): ...". */
 int config_refuse_at(const char *setting, const char *origin, struct err *e, const char *sentence);
 const char *const *config_choice_words(enum config_type t);
+/* What a value of the row may be: "a number from 1 to 256". */
+const char *config_allowed(const struct config_row *r, struct arena *a);
 bool config_is_list(enum config_type t);
 bool config_same_value(const struct config *a, const struct config *b, size_t row);
 

@@ -1,5 +1,6 @@
-/* config_show.c - settings for people: --print-config, --help. */
+/* config_show.c - settings for people: --print-config, and what help and documents say. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "server/config_internal.h"
 #include "server/config_text.h"
@@ -42,14 +43,74 @@ void config_print(const struct config *c, FILE *out)
     }
 }
 
-void config_help(FILE *out)
+/* --- for help and documents --- */
+
+/* The title of the section that begins before a row, or NULL. */
+static const struct {
+    const char *section;
+    size_t row;
+} layout[] = {
+#define SECTION(title)                                        {.section = title},
+#define SETTING(name, type, dflt, least, greatest, reload, p) {.row = CONFIG_##name},
+#include "server/config.def"
+#undef SETTING
+};
+
+static const char *section_of(size_t row)
 {
-    for (size_t i = 0; i < N_CONFIG_ROWS; i++) {
-        char flag[64];
-        snprintf(flag, sizeof(flag), "--%s", config_rows[i].name);
-        for (char *p = flag; *p != '\0'; p++)
-            *p = (char)(*p == '_' ? '-' : *p);
-        fprintf(out, "  %-28s %s Default: %s\n", flag, config_rows[i].prose,
-                *config_rows[i].dflt != '\0' ? config_rows[i].dflt : "(empty)");
+    const char *section = "";
+    for (size_t i = 0; i < ARRAY_SIZE(layout); i++) {
+        if (layout[i].section != NULL)
+            section = layout[i].section;
+        else if (layout[i].row == row)
+            break;
     }
+    return section;
+}
+
+static const char *value_word(const struct config_row *r)
+{
+    static const char *const words[] = {
+        [TYPE_TEXT] = "TEXT",
+        [TYPE_CONNINFO] = "CONNINFO",
+        [TYPE_LIST] = "A,B,...",
+        [TYPE_OPTIONS] = "P.K=V,...",
+        [TYPE_LEVELS] = "AREA=LEVEL,...",
+        [TYPE_INT] = "N",
+        [TYPE_BYTES] = "SIZE",
+        [TYPE_MS] = "TIME",
+        [TYPE_BOOL] = "BOOL",
+        [TYPE_CHOICE_LEVEL] = "WORD",
+        [TYPE_CHOICE_FORMAT] = "WORD",
+        [TYPE_CHOICE_CLIENT] = "WORD",
+    };
+    return words[r->type];
+}
+
+size_t config_count(void)
+{
+    return N_CONFIG_ROWS;
+}
+
+size_t config_index(const char *name)
+{
+    return config_find(name, strlen(name));
+}
+
+void config_about(size_t i, struct arena *a, struct config_about *ret)
+{
+    static const char *const flags[] = {"true", "false", NULL};
+    const struct config_row *r = &config_rows[i];
+    const bool is_choice = r->type >= TYPE_CHOICE_LEVEL;
+    *ret = (struct config_about){.section = section_of(i),
+                                 .name = r->name,
+                                 .value = value_word(r),
+                                 .allowed = config_allowed(r, a),
+                                 .dflt = r->dflt,
+                                 .prose = r->prose,
+                                 .words = r->type == TYPE_BOOL ? flags
+                                          : is_choice          ? config_choice_words(r->type)
+                                                               : NULL,
+                                 .is_list = config_is_list(r->type),
+                                 .reloads = r->reload == SETTING_RELOAD};
 }

@@ -21,11 +21,7 @@ static const struct unit byte_units[] = {
     {"", 1},
 };
 static const struct unit ms_units[] = {
-    {"d", 86400000},
-    {"h", 3600000},
-    {"m", 60000},
-    {"s", 1000},
-    {"ms", 1},
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1},
 };
 
 bool config_parse_int(const char *text, int64_t *ret)

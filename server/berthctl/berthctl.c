@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/berthctl/command.h"
+#include "server/berthctl/manual.h"
 
 static const struct command *const commands[] = {
 #define COMMAND(name) &command_##name,
@@ -43,46 +44,32 @@ static const struct command *command_find(const char *name)
     return NULL;
 }
 
-static void help_exits(FILE *out)
-{
-    fprintf(out, "\nExit codes:\n");
-#define EXIT(name, code, words) fprintf(out, "  %3d  %s\n", code, words);
-#include "server/berthctl/exits.def"
-#undef EXIT
-}
+static const struct manual manual = {.commands = commands,
+                                     .n_commands = ARRAY_SIZE(commands),
+                                     .flags = global_flags,
+                                     .n_flags = ARRAY_SIZE(global_flags)};
 
-static void help_all(FILE *out)
+/* "help [COMMAND]" and "--manual page|completion", which are no commands of the server's. */
+static bool is_about_itself(struct ctl *c, char **argv, unsigned argc, int *ret)
 {
-    int widest = 0;
-    fprintf(out, "berthctl asks berthd to schedule, cancel and explain, and shows what it does.\n\n"
-                 "usage: berthctl [OPTIONS] COMMAND [ARGUMENTS]\n\nCommands:\n");
-    for (unsigned pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-            const struct command *d = commands[i];
-            int width = (int)(strlen(d->name) + 1 + strlen(d->args));
-            if (pass == 0)
-                widest = width > widest ? width : widest;
-            else
-                fprintf(out, "  %s %s%*s  %s\n", d->name, d->args, widest - width, "", d->summary);
-        }
-    fprintf(out, "\nOptions, before or after the command:\n");
-    flags_help(out, global_flags, ARRAY_SIZE(global_flags));
-    help_exits(out);
-    fprintf(out, "\nberthctl COMMAND --help has the options of a command and examples.\n");
-}
-
-static void help_command(FILE *out, const struct command *d)
-{
-    fprintf(out, "usage: berthctl %s%s%s%s\n\n", d->name, d->args[0] == '\0' ? "" : " ", d->args,
-            d->n_flags > 0 ? " [OPTIONS]" : "");
-    fprintf(out, "%s.\n%s", d->summary, d->details == NULL ? "" : d->details);
-    if (d->n_flags > 0) {
-        fprintf(out, "\nOptions:\n");
-        flags_help(out, d->flags, d->n_flags);
+    const struct command *d = argc > 2 ? command_find(argv[2]) : NULL;
+    *ret = EXIT_OK;
+    if (argc < 2 || argc > 3)
+        return false;
+    if (strcmp(argv[1], "--manual") == 0) {
+        if (argc < 3 || !manual_write(c->out, &manual, argv[2]))
+            *ret = ctl_usage(c, NULL, "--manual needs one of page, completion");
+        return true;
     }
-    fprintf(out, "\nOptions of every command:\n");
-    flags_help(out, global_flags, ARRAY_SIZE(global_flags));
-    fprintf(out, "\nExamples:\n%s", d->examples);
+    if (strcmp(argv[1], "help") != 0)
+        return false;
+    if (argc == 2)
+        manual_help(c->out, &manual);
+    else if (d != NULL)
+        manual_help_command(c->out, &manual, d);
+    else
+        *ret = ctl_usage(c, NULL, "there is no command \"%s\"", argv[2]);
+    return true;
 }
 
 /* What was found on the command line. */
@@ -137,9 +124,9 @@ static int line_run(struct line *l, struct ctl *c)
     const struct command *d = l->command;
     if (c->globals.help) {
         if (d == NULL)
-            help_all(c->out);
+            manual_help(c->out, &manual);
         else
-            help_command(c->out, d);
+            manual_help_command(c->out, &manual, d);
         return EXIT_OK;
     }
     if (d == NULL)
@@ -187,11 +174,14 @@ int berthctl_run(int argc, char **argv, FILE *out, FILE *err)
                     .now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
     c.globals.server =
         arena_strdup(arena, server != NULL && server[0] != '\0' ? server : "127.0.0.1:50061");
-    int rc = line_parse(&line, &c, argv, (unsigned)argc);
-    if (rc == 0)
-        rc = line_identify(&line, &c);
-    if (rc == 0)
-        rc = line_run(&line, &c);
+    int rc = 0;
+    if (!is_about_itself(&c, argv, (unsigned)argc, &rc)) {
+        rc = line_parse(&line, &c, argv, (unsigned)argc);
+        if (rc == 0)
+            rc = line_identify(&line, &c);
+        if (rc == 0)
+            rc = line_run(&line, &c);
+    }
     client_destroy(c.client);
     if (fflush(out) != 0 || ferror(out)) {
         fprintf(err, "berthctl: the output could not be written\n");
