@@ -179,3 +179,24 @@ int manager_bridge_step(struct pg *c, const struct manager_bridge *b, struct man
         return -1;
     return txn_commit(&t, e);
 }
+
+static const char sql_waiting[] =
+    "SELECT g.name FROM scaling_groups g WHERE EXISTS (SELECT 1 FROM sessions s "
+    "WHERE s.resource_group_id = g.id AND s.status = 'PENDING') ORDER BY g.name COLLATE \"C\"";
+
+int manager_groups_waiting(struct pg *c, struct arena *a, const char ***ret, uint32_t *ret_n,
+                           struct err *e)
+{
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (txn_begin(c, TXN_READ_SNAPSHOT, &t, e) < 0 ||
+        pg_query(t, sql_waiting, "t", NULL, 0, &r, e) < 0)
+        return -1;
+    const uint32_t n = rows_count(r);
+    const char **names = arena_new(a, const char *, (size_t)n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = arena_strdup(a, rows_text(r, i, 0));
+    *ret = names;
+    *ret_n = n;
+    return txn_commit(&t, e);
+}

@@ -51,4 +51,9 @@ struct manager_step {
 int manager_bridge_step(struct pg *c, const struct manager_bridge *b, struct manager_step *s,
                         struct arena *a, struct err *e) MUST_CHECK;
 
+/* Names of the scaling groups in which sessions wait, for when a Manager wishes for a pass. In the
+ * arena. */
+int manager_groups_waiting(struct pg *c, struct arena *a, const char ***ret, uint32_t *ret_n,
+                           struct err *e) MUST_CHECK;
+
 #endif

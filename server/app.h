@@ -7,6 +7,7 @@
 
 #include "scheduler/err.h"
 
+struct bridge;    /* bridge.h: tells managers what happens */
 struct caretaker; /* caretaker.h */
 struct config;    /* config.h */
 struct config_listener;
@@ -34,9 +35,10 @@ struct app {
     struct snapshot_share *snapshots; /* service_start() makes it */
     struct hub *hub;                  /* service_start() makes it */
     struct config_listener *tuning;   /* of the hub; service_start() makes it */
-    struct round_service *rounds;     /* service_start() makes it */
-    struct caretaker *caretaker;      /* service_start() makes it */
-    struct loop *loop;                /* service_start() makes it; NULL: setting loop is off */
+    struct bridge *bridge; /* service_start() makes it; NULL: setting manager_bridge is off */
+    struct round_service *rounds; /* service_start() makes it */
+    struct caretaker *caretaker;  /* service_start() makes it */
+    struct loop *loop;            /* service_start() makes it; NULL: setting loop is off */
     struct server *server;
     struct metrics_http *metrics; /* NULL: not served */
 };

@@ -30,12 +30,20 @@ const struct config_row config_rows[N_CONFIG_ROWS] = {
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
 static const char *const client_words[] = {"none", "request", "require", NULL};
+static const char *const bridge_words[] = {"off", "25", NULL};
 
 const char *const *config_choice_words(enum config_type t)
 {
-    return t == TYPE_CHOICE_LEVEL    ? level_words
-           : t == TYPE_CHOICE_CLIENT ? client_words
-                                     : format_words;
+    switch (t) {
+    case TYPE_CHOICE_LEVEL:
+        return level_words;
+    case TYPE_CHOICE_CLIENT:
+        return client_words;
+    case TYPE_CHOICE_BRIDGE:
+        return bridge_words;
+    default:
+        return format_words;
+    }
 }
 
 bool config_is_list(enum config_type t)
@@ -229,6 +237,7 @@ int config_set(struct generation *g, size_t row, const char *value, const char *
     case TYPE_CHOICE_LEVEL:
     case TYPE_CHOICE_FORMAT:
     case TYPE_CHOICE_CLIENT:
+    case TYPE_CHOICE_BRIDGE:
         return set_choice(g, r, value, origin, e);
     case TYPE_BOOL:
         break;

@@ -48,6 +48,7 @@ struct config_list {
 #define CONFIG_TYPE_CHOICE_LEVEL  int /* enum log_level */
 #define CONFIG_TYPE_CHOICE_FORMAT int /* enum log_format */
 #define CONFIG_TYPE_CHOICE_CLIENT int /* enum tls_client_auth */
+#define CONFIG_TYPE_CHOICE_BRIDGE int /* 0: off */
 
 enum tls_client_auth {                     /* of TLS clients, a certificate is */
                        TLS_CLIENT_NONE,    /* not asked for */

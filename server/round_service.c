@@ -12,6 +12,7 @@
 #include "repo/scaling_group.h"
 #include "repo/snapshot_load.h"
 #include "server/answer.h"
+#include "server/bridge.h"
 #include "server/clock.h"
 #include "server/hub.h"
 #include "server/lease_keeper.h"
@@ -30,6 +31,7 @@ struct round_service {
     const struct registry *registry;
     struct hub *hub;
     struct snapshot_share *snapshots;
+    struct bridge *bridge; /* NULL: none */
     struct lease_keeper *keeper;
     struct recorder *recorder;   /* NULL: rounds are not kept */
     pthread_mutex_t lock;        /* said */
@@ -56,8 +58,8 @@ struct round {
 };
 
 int round_service_create(const struct config *c, const struct registry *registry, struct hub *hub,
-                         struct snapshot_share *snapshots, struct round_service **ret,
-                         struct err *e)
+                         struct snapshot_share *snapshots, struct bridge *bridge,
+                         struct round_service **ret, struct err *e)
 {
     struct round_service *s = calloc(1, sizeof(*s));
     if (s == NULL)
@@ -66,6 +68,7 @@ int round_service_create(const struct config *c, const struct registry *registry
     s->registry = registry;
     s->hub = hub;
     s->snapshots = snapshots;
+    s->bridge = bridge;
     pthread_mutex_init(&s->lock, NULL);
     if (lease_keeper_create(c->redis, (int)c->redis_timeout, (int)c->lease_ttl, &s->keeper, e) <
         0) {
@@ -323,6 +326,7 @@ static int commit(struct round *r, struct err *e)
     lap(r, REPORT_COMMIT);
     FAULT_POINT(committed);
     hub_publish(r->service->hub, done.events, done.n_events);
+    bridge_round(r->service->bridge, r->report.snapshot, r->plan, r->report.epoch, rc == 0);
     round_service_mirror(r->worker->redis, done.owners, done.n_owners);
     FAULT_POINT(published);
     lap(r, REPORT_PUBLISH);

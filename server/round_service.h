@@ -13,16 +13,18 @@
 #include "scheduler/round.h"
 #include "server/report_phase.h"
 
+struct bridge;
 struct config;
 struct hub;
 struct redis;
 struct round_service;
 struct snapshot_share;
 
-/* All four are lent and must outlive it. ERR_INVALID: a setting about policies is malformed. */
+/* All five are lent and must outlive it; bridge: NULL is fine. ERR_INVALID: a setting about
+ * policies is malformed. */
 int round_service_create(const struct config *c, const struct registry *registry, struct hub *hub,
-                         struct snapshot_share *snapshots, struct round_service **ret,
-                         struct err *e) MUST_CHECK;
+                         struct snapshot_share *snapshots, struct bridge *bridge,
+                         struct round_service **ret, struct err *e) MUST_CHECK;
 void round_service_destroy(struct round_service *s); /* NULL is fine; no round may be running */
 DEFINE_CLEANUP(struct round_service, round_service_destroy)
 

@@ -4,6 +4,7 @@
 #include "repo/session.h"
 #include "server/answer.h"
 #include "server/app.h"
+#include "server/bridge.h"
 #include "server/caller.h"
 #include "server/convert.h"
 #include "server/hub.h"
@@ -61,6 +62,7 @@ static int cancel_now(struct rpc_context *c, const struct cancel_input *in, stru
     hub_publish(c->app->hub, done.events, done.n_events);
     for (uint32_t i = 0; i < done.n_events; i++)
         loop_hint(c->app->loop, done.events[i].scaling_group);
+    bridge_wake(c->app->bridge);
     round_service_mirror(c->redis, done.owners, done.n_owners);
     /* Without a request id nothing was stored. */
     return cancel->answer != NULL

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "server/app.h"
+#include "server/bridge.h"
 #include "server/caretaker.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -46,16 +47,23 @@ int service_start(struct app *app, struct err *e)
     if (hub_create(&hub, &app->hub, e) < 0 || listen_for_tuning(app, e) < 0 ||
         snapshot_share_create(&snapshots, &app->snapshots, e) < 0)
         return -1;
-    if (round_service_create(c, app->registry, app->hub, app->snapshots, &app->rounds, e) < 0)
+    if (c->manager_bridge != 0 && bridge_create(c, &app->bridge, e) < 0)
+        return -1;
+    if (round_service_create(c, app->registry, app->hub, app->snapshots, app->bridge, &app->rounds,
+                             e) < 0)
         return -1;
     if (caretaker_create(c, app->hub, &app->caretaker, e) < 0)
         return -1;
-    return c->loop ? loop_create(c, app->rounds, app->hub, &app->loop, e) : 0;
+    if (c->loop && loop_create(c, app->rounds, app->hub, &app->loop, e) < 0)
+        return -1;
+    bridge_hint_to(app->bridge, app->loop);
+    return 0;
 }
 
 void service_drain(struct app *app)
 {
     /* rounds of calls: the server refuses those from now on */
+    bridge_hint_to(app->bridge, NULL);
     loop_drain(app->loop, clock_ns() + app->config->grace_period * NS_PER_MS);
     caretaker_destroy(app->caretaker);
     app->caretaker = NULL;
@@ -63,9 +71,11 @@ void service_drain(struct app *app)
 
 void service_finish(struct app *app)
 {
+    bridge_hint_to(app->bridge, NULL);
     loop_destroy(app->loop);
     caretaker_destroy(app->caretaker);
     round_service_destroy(app->rounds);
+    bridge_destroy(app->bridge);
     snapshot_share_destroy(app->snapshots);
     if (app->tuning != NULL)
         config_unlisten(app->config, app->tuning);
@@ -74,6 +84,7 @@ void service_finish(struct app *app)
     app->loop = NULL;
     app->caretaker = NULL;
     app->rounds = NULL;
+    app->bridge = NULL;
     app->tuning = NULL;
     app->snapshots = NULL;
     app->hub = NULL;
