@@ -163,7 +163,15 @@ static void destroy_parts(struct app *app)
     registry_destroy(app->registry);
 }
 
-/* SIGHUP: the settings are read again; a bad file changes nothing, and the log says so. */
+static void apply_log(const struct config *g)
+{
+    CLEANUP(config_releasep) const struct config *now = config_take(g);
+    log_setup_areas((enum log_level)now->log_level, (enum log_format)now->log_format,
+                    now->log_levels.items, now->log_levels.n);
+}
+
+/* SIGHUP: the settings are read again; a bad file changes nothing, and the log says so. What is
+ * said of it is said at the old level. */
 static void await_end(const struct config *g, const sigset_t *signals)
 {
     int sig = 0;
@@ -172,17 +180,9 @@ static void await_end(const struct config *g, const sigset_t *signals)
         if (sigwait(signals, &sig) != 0)
             continue;
         log_info("signal", LOG_STR("name", sigabbrev_np(sig)));
-        if (sig == SIGHUP)
-            config_reload(g, &e);
+        if (sig == SIGHUP && config_reload(g, &e) == 0)
+            apply_log(g);
     } while (sig != SIGTERM && sig != SIGINT);
-}
-
-static void apply_log(void *ctx, const struct config *now, void *made)
-{
-    (void)ctx;
-    (void)made;
-    log_setup_areas((enum log_level)now->log_level, (enum log_format)now->log_format,
-                    now->log_levels.items, now->log_levels.n);
 }
 
 static void drain(struct app *app)
@@ -199,9 +199,7 @@ static int serve(const struct config *g, const sigset_t *signals)
     struct app app = {.config = g};
     struct err e = {.code = ERR_NONE};
     int code = EXIT_OK;
-    struct config_listener log = {.name = "log", .apply = apply_log};
-    apply_log(NULL, g, NULL);
-    config_listen(g, &log);
+    apply_log(g);
     gpr_set_log_function(log_grpc);
     grpc_init();
     if (make_parts(&app, &e) < 0) {
@@ -217,7 +215,6 @@ static int serve(const struct config *g, const sigset_t *signals)
     }
     destroy_parts(&app);
     grpc_shutdown_blocking();
-    config_unlisten(g, &log);
     log_info("ended", LOG_NUM("code", code));
     return code;
 }

@@ -19,7 +19,7 @@ enum config_type {
     TYPE_BYTES,
     TYPE_MS,
     TYPE_BOOL,
-    TYPE_CHOICE_LEVEL,
+    TYPE_CHOICE_LEVEL, /* the first of the choices */
     TYPE_CHOICE_FORMAT,
     TYPE_CHOICE_CLIENT,
     TYPE_CHOICE_BRIDGE

@@ -81,11 +81,8 @@ static const char *value_word(const struct config_row *r)
         [TYPE_BYTES] = "SIZE",
         [TYPE_MS] = "TIME",
         [TYPE_BOOL] = "BOOL",
-        [TYPE_CHOICE_LEVEL] = "WORD",
-        [TYPE_CHOICE_FORMAT] = "WORD",
-        [TYPE_CHOICE_CLIENT] = "WORD",
     };
-    return words[r->type];
+    return r->type < TYPE_CHOICE_LEVEL ? words[r->type] : "WORD";
 }
 
 size_t config_count(void)

@@ -7,59 +7,63 @@
 
 #include "tests/rpc/settings.h"
 
-enum type {
-    TYPE_TEXT,
-    TYPE_CONNINFO,
-    TYPE_LIST,
-    TYPE_OPTIONS,
-    TYPE_LEVELS,
-    TYPE_INT,
-    TYPE_BYTES,
-    TYPE_MS,
-    TYPE_BOOL,
-    TYPE_CHOICE_LEVEL,
-    TYPE_CHOICE_FORMAT,
-    TYPE_CHOICE_CLIENT,
-    N_TYPES
-};
-
 static const struct {
     const char *name;
-    enum type type;
+    const char *type;
     const char *dflt;
     int64_t least, greatest;
     const char *reload, *prose;
     size_t offset;
 } rows[] = {
 #define SETTING(name, type, dflt, least, greatest, reload, prose)                                  \
-    {#name, TYPE_##type, dflt, least, greatest, #reload, prose, offsetof(struct config, name)},
+    {#name, #type, dflt, least, greatest, #reload, prose, offsetof(struct config, name)},
 #include "server/config.def"
 #undef SETTING
 };
 
-/* Of each type: a value that every row of it takes, in the file and elsewhere, and one that none
- * does. NULL: the least of the row. */
-static const struct {
+/* Of each type: a value that every row of it takes, elsewhere and in the file, and one that none
+ * does. good NULL: the greatest of the row. */
+static const struct sample {
+    const char *type;
     const char *good, *in_file, *bad, *bad_in_file;
-} samples[N_TYPES] = {
-    [TYPE_TEXT] = {"unix:/x", "\"unix:/x\"", NULL, "[x]"},
-    [TYPE_CONNINFO] = {"host=h", "host=h", NULL, "{host: h}"},
-    [TYPE_LIST] = {"a,b", "[a, b]", "a,,b", "a"},
-    [TYPE_OPTIONS] = {"p.k=v,q.k=w", "[p.k=v, q.k=w]", "p.k=v,k=v", "p.k=v"},
-    [TYPE_LEVELS] = {"hub=debug,loop=warn", "[hub=debug, loop=warn]", "hub=debug,nobody=debug",
-                     "hub=debug"},
-    [TYPE_INT] = {NULL, NULL, "1e1", "\"1\""},
-    [TYPE_BYTES] = {NULL, NULL, "1q", "[1k]"},
-    [TYPE_MS] = {NULL, NULL, "17", "17"},
-    [TYPE_BOOL] = {"true", "true", "1", "'true'"},
-    [TYPE_CHOICE_LEVEL] = {"error", "error", "ERROR", "[error]"},
-    [TYPE_CHOICE_FORMAT] = {"json", "json", "", "~"},
-    [TYPE_CHOICE_CLIENT] = {"request", "request", "no", "{}"},
+} samples[] = {
+    {"TEXT", "unix:/x", "\"unix:/x\"", NULL, "[x]"},
+    {"CONNINFO", "host=h", "host=h", NULL, "{host: h}"},
+    {"LIST", "a,b", "[a, b]", "a,,b", "a"},
+    {"OPTIONS", "p.k=v,q.k=w", "[p.k=v, q.k=w]", "p.k=v,k=v", "p.k=v"},
+    {"LEVELS", "hub=debug,loop=warn", "[hub=debug, loop=warn]", "hub=debug,nobody=debug",
+     "hub=debug"},
+    {"INT", NULL, NULL, "1e1", "\"1\""},
+    {"BYTES", NULL, NULL, "1q", "[1k]"},
+    {"MS", NULL, NULL, "17", "17"},
+    {"BOOL", "true", "true", "1", "'true'"},
 };
+
+/* Of a choice, the last of its words. */
+static struct sample sample_of(int row, struct arena *a)
+{
+    struct config_about about;
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        if (strcmp(samples[i].type, rows[row].type) == 0)
+            return samples[i];
+    }
+    config_about((size_t)row, a, &about);
+    ck_assert_msg(strncmp(rows[row].type, "CHOICE_", 7) == 0 && about.words != NULL,
+                  "%s: no sample of type %s", rows[row].name, rows[row].type);
+    const char *word = about.words[0];
+    for (size_t i = 0; about.words[i] != NULL; i++)
+        word = about.words[i];
+    return (struct sample){rows[row].type, word, word, "no such word", "[x]"};
+}
+
+static bool is_type(int row, const char *type)
+{
+    return strcmp(rows[row].type, type) == 0;
+}
 
 static const char *number_text(char text[32], int row, int64_t value)
 {
-    (void)snprintf(text, 32, "%lld%s", (long long)value, rows[row].type == TYPE_MS ? "ms" : "");
+    (void)snprintf(text, 32, "%lld%s", (long long)value, is_type(row, "MS") ? "ms" : "");
     return text;
 }
 
@@ -128,7 +132,9 @@ START_TEST(a_wrong_value_is_refused_from_each_source)
     char bad[4200];
     char text[4300];
     char about[80];
-    const char *value = samples[rows[_i].type].bad;
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct sample sample = sample_of(_i, a);
+    const char *value = sample.bad;
     if (value == NULL) { /* a text that is too long */
         memset(bad, 'x', sizeof(bad) - 1);
         bad[sizeof(bad) - 1] = '\0';
@@ -138,8 +144,7 @@ START_TEST(a_wrong_value_is_refused_from_each_source)
     refused(text, NULL, _i, "environment");
     (void)snprintf(text, sizeof(text), "--%s=%s", rows[_i].name, value);
     refused(NULL, text, _i, "command line");
-    (void)snprintf(text, sizeof(text), "# one line\n%s: %s\n", rows[_i].name,
-                   samples[rows[_i].type].bad_in_file);
+    (void)snprintf(text, sizeof(text), "# one line\n%s: %s\n", rows[_i].name, sample.bad_in_file);
     settings_write(text);
     ck_assert_msg(settings_read(NULL, &g, &e) == -1, "%s was taken", text);
     (void)snprintf(about, sizeof(about), "FILE:2: setting %s: ", rows[_i].name);
@@ -151,7 +156,7 @@ START_TEST(a_number_out_of_range_is_refused)
 {
     char text[32];
     char flag[300];
-    bool is_number = rows[_i].type >= TYPE_INT && rows[_i].type <= TYPE_MS;
+    bool is_number = is_type(_i, "INT") || is_type(_i, "BYTES") || is_type(_i, "MS");
     if (!is_number)
         return;
     flag_of(flag, _i, number_text(text, _i, rows[_i].least - 1));
@@ -168,10 +173,11 @@ START_TEST(each_source_sets_it_and_the_later_is_stronger)
     char flag[300];
     char variable[300];
     char file[400];
-    const bool from_range = samples[rows[_i].type].good == NULL;
-    const char *good = samples[rows[_i].type].good;
-    const char *in_file = samples[rows[_i].type].in_file;
-    if (from_range)
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct sample sample = sample_of(_i, a);
+    const char *good = sample.good;
+    const char *in_file = sample.in_file;
+    if (good == NULL)
         good = in_file = number_text(text, _i, rows[_i].greatest);
     flag_of(flag, _i, good);
     variable_of(variable, _i, good);
@@ -223,7 +229,7 @@ START_TEST(the_default_is_taken_by_its_own_rule)
     CLEANUP(config_destroyp) struct config *g = NULL;
     flag_of(flag, _i, rows[_i].dflt);
     ck_assert_msg(make(NULL, flag, &g, &e) == 0, "%s: %s", flag, e.message);
-    if (rows[_i].type == TYPE_INT)
+    if (is_type(_i, "INT"))
         ck_assert_int_eq(*(const int64_t *)(const void *)((const char *)g + rows[_i].offset),
                          strtoll(rows[_i].dflt, NULL, 10));
 }
