@@ -32,10 +32,17 @@ uint32_t owner_intern_uuid(struct load *l, enum owner_kind kind, const struct uu
     return c->owner;
 }
 
+/* A key that is empty was to come from another row: the user from the access key's, the domain from
+ * the project's. */
 static void set_missing(struct load *l, uint32_t owner, const char *what, const char *key)
 {
-    builder_owner_at(l->b, owner)->missing =
-        arena_printf(builder_arena(l->b), "%s \"%s\"", what, key);
+    struct owner *o = builder_owner_at(l->b, owner);
+    if (key[0] == '\0' && o->kind == OWNER_USER)
+        o->missing = "user of the access key";
+    else if (key[0] == '\0' && o->kind == OWNER_DOMAIN)
+        o->missing = "domain of the project";
+    else
+        o->missing = arena_printf(builder_arena(l->b), "%s \"%s\"", what, key);
 }
 
 /* The keys of a kind that are UUIDs; the others are missing at once. */

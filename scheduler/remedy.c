@@ -4,14 +4,13 @@
 #include "scheduler/limits.h"
 
 enum {
+    MAX_AGENTS = 3,
     MAX_STAGES = 8,
     MAX_PASSES = 6,          /* over all amounts of a remedy, until none gets less */
     WORK = 24 * 1000 * 1000, /* rows and cells that the previews of a search look at */
     LEAST_TRIES = 48,
     MOST_TRIES = 4000
 };
-
-const struct remedy_limits remedy_limits_default = {.max_agents = 3};
 
 /* --- when a cause is gone --- */
 
@@ -67,6 +66,8 @@ static uint32_t tries_for(const struct snapshot *s, const struct explain_request
 bool finder_look(struct finder *f, struct look *ret)
 {
     struct explain_request q = *f->request;
+    if (f->tries > 0 && f->limits.stop != NULL && f->limits.stop(f->limits.ctx))
+        f->tries = 0;
     if (f->broken || f->tries == 0)
         return false;
     f->tries--;
@@ -335,12 +336,14 @@ int remedy_find(const struct snapshot *s, const struct policy *p, const struct e
     CLEANUP(arena_destroyp) struct arena *worlds = arena_create();
     struct remedies *all = arena_new(a, struct remedies, 1);
     struct finder f = {.request = q,
-                       .limits = limits != NULL ? *limits : remedy_limits_default,
                        .arena = a,
                        .scratch = scratch,
                        .world = remedy_world_create(s, p, q->session, worlds),
                        .e = e};
     uint32_t n_now = 0;
+    if (limits != NULL)
+        f.limits = *limits;
+    f.limits.max_agents = f.limits.max_agents > 0 ? f.limits.max_agents : MAX_AGENTS;
     f.tries = f.limits.max_tries > 0 ? f.limits.max_tries : tries_for(s, q);
     while (run_stage(&f, &all->suffice) && f.n_stages < MAX_STAGES)
         ;

@@ -73,15 +73,16 @@ struct remedies {
     bool suffice;
 };
 
-struct remedy_limits {
-    uint32_t max_agents; /* agents offered for one cause, fewest and smallest changes first */
-    uint32_t max_tries;  /* previews asked before the search ends with what it has; 0: by the size
+struct remedy_limits {   /* 0 or NULL: the standard */
+    uint32_t max_agents; /* agents offered for one cause, fewest and smallest changes first; 3 */
+    uint32_t max_tries;  /* previews asked before the search ends with what it has; by the size
                             of the group */
+    bool (*stop)(void *ctx); /* optional: asked before each preview; true: time is up, as above */
+    void *ctx;
 };
-extern const struct remedy_limits remedy_limits_default;
 
 /* Remedies for what round_explain(s, p, q) decides; none when it fits. Fails as round_explain()
- * does. limits NULL: the default. All memory is the arena's. */
+ * does. limits NULL: the standard. All memory is the arena's. */
 int remedy_find(const struct snapshot *s, const struct policy *p, const struct explain_request *q,
                 const struct remedy_limits *limits, struct arena *a, struct remedies **ret,
                 struct err *e) MUST_CHECK;

@@ -255,6 +255,47 @@ def make_replicas(cluster: Cluster, owner: User) -> None:
         )
 
 
+def running(
+    cluster: Cluster, name: str, user: User, want: Slots, agent: Agent, **more
+) -> Session:
+    """A session that has been running on the agent for some hours."""
+    age = timedelta(hours=5)
+    session = cluster.add_session(name, user, agent.group, [want], age, **more)
+    cluster.run(session, [agent])
+    return session
+
+
+def make_limits(cluster: Cluster) -> None:
+    """Sessions that meet a limit, which takes others that use it up."""
+    gpu, lab = cluster.groups
+    tiny = slots(cpu=1, mem=2 * GIB)
+    student, other_student = users_of(cluster, "student")[1:3]
+    speech = next(user for user in users_of(cluster, "free") if user.project.name == "speech")
+    hour = timedelta(hours=1)
+    for number in range(1, student.policy.max_sessions + 1):
+        agent = agent_named(cluster, f"lab-cpu-0{number}")
+        running(cluster, f"homework-{number}", student, tiny, agent)
+    cluster.add_session("one-homework-more", student, lab, [tiny], hour)
+
+    before = sum(s.status == "PENDING" and s.user is other_student for s in cluster.sessions)
+    for number in range(before, other_student.policy.max_pending):
+        cluster.add_session(f"batch-of-{number + 1}", other_student, lab, [tiny], 2 * hour)
+    cluster.add_session("one-too-many", other_student, lab, [tiny], timedelta(seconds=30))
+
+    group = SessionGroup(cluster.new_id(), speech.project, speech, "spread", "strict")
+    cluster.session_groups.append(group)
+    arm = {"type": "INFERENCE", "session_group": group, "architecture": "aarch64"}
+    for number in range(1, 5):
+        agent = agent_named(cluster, f"lab-arm-0{number}")
+        running(cluster, f"voice-replica-{number}", speech, tiny, agent, **arm)
+    cluster.add_session("voice-replica-5", speech, lab, [tiny], hour, **arm)
+
+    whole = [training(8)] * 4
+    cluster.add_session(
+        "speech-4x8", speech, gpu, whole, hour, type="BATCH", multi_node=True, priority=20
+    )
+
+
 def make(now: datetime, seed: int) -> Cluster:
     cluster = Cluster(now, seed)
     gpu = cluster.add_group("gpu", "fifo", "concentrated", config={"num_retries_to_skip": 5})
@@ -265,4 +306,5 @@ def make(now: datetime, seed: int) -> Cluster:
     make_special(cluster)
     pending = sum(session.status == "PENDING" for session in cluster.sessions)
     make_pending(cluster, PENDING - pending)
+    make_limits(cluster)
     return cluster

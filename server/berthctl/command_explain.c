@@ -3,6 +3,7 @@
 
 #include "server/berthctl/human.h"
 #include "server/berthctl/preview.h"
+#include "server/berthctl/remedies.h"
 #include "server/berthctl/report.h"
 #include "server/berthctl/text.h"
 
@@ -36,6 +37,7 @@ static void print_answer(struct ctl *c, const struct options *o, const char *ses
                 r->next_page_token[0] == '\0' ? "" : " of the first 10000");
         preview_print_agents(c, r, o->agents);
     }
+    remedies_print(c->out, c->arena, r);
 }
 
 /* The status of a session that is not in the queue, as the failure has it; NULL: another failure.
@@ -76,6 +78,7 @@ static int run(struct ctl *c, void *options, char **args, unsigned n_args)
     request.session_id = args[0];
     request.view = BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
     request.after_queue = o->after_queue;
+    request.with_remedies = 1;
     if (preview_fetch(c, &request, AGENTS_READ, &r, &f) < 0)
         return explain_failure(c, args[0], &f);
     preview_rank(&r);
@@ -92,12 +95,13 @@ const struct command command_explain = {
     .args = "SESSION",
     .summary = "Say why a pending session has not started, and which agents come nearest",
     .details =
-        "One sentence, then every cause with its numbers, then the nearest agents. Writes\n"
+        "One sentence, then every cause with its numbers, then the nearest agents, then what\n"
+        "would help: for each cause the smallest changes that cure it, each tried. Writes\n"
         "nothing. Exit code 0 whatever the reasons are, 1 when the session is not pending.\n",
     .examples =
         "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6\n"
         "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6 --after-queue --agents 20\n"
-        "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6 --json | jq .causes\n",
+        "  berthctl explain 3fa85f64-5717-4562-b3fc-2c963f66afa6 --json | jq .remedies\n",
     .flags = flags,
     .n_flags = ARRAY_SIZE(flags),
     .options_size = sizeof(struct options),

@@ -1,6 +1,7 @@
 /* command_preview.c - what the next round would do with a session, stored or described. */
 #include "server/berthctl/human.h"
 #include "server/berthctl/preview.h"
+#include "server/berthctl/remedies.h"
 #include "server/berthctl/report.h"
 #include "server/berthctl/spec.h"
 
@@ -103,6 +104,7 @@ static void print_answer(struct ctl *c, const struct options *o,
     report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
     if (o->agents)
         print_agents(c, r);
+    remedies_print(c->out, c->arena, r);
 }
 
 static int run(struct ctl *c, void *options, char **args, unsigned n_args)
@@ -126,6 +128,7 @@ static int run(struct ctl *c, void *options, char **args, unsigned n_args)
     request.ignore_validators = o->ignore.items;
     request.n_ignore_validators = o->ignore.n;
     request.after_queue = o->after_queue;
+    request.with_remedies = 1;
     if (preview_fetch(c, &request, o->limit, &r, &f) < 0)
         return ctl_fail(c, &f);
     if (c->globals.json)
@@ -139,8 +142,10 @@ const struct command command_preview = {
     .name = "preview",
     .args = "[SESSION]",
     .summary = "Say what the next round would do with a session, stored or described",
-    .details = "Writes nothing. Exit code 1 when it would not be scheduled. Without SESSION, give\n"
-               "--group, --access-key, --project and what it asks for.\n",
+    .details =
+        "Writes nothing. What would not be scheduled is told with what would help, and exit\n"
+        "code 1. Without SESSION, give --group, --access-key, --project and what it asks\n"
+        "for.\n",
     .examples =
         "  berthctl preview 3fa85f64-5717-4562-b3fc-2c963f66afa6 --agents\n"
         "  berthctl preview --group gpu --access-key AK1 --project \"$PROJECT\" --cpu 4 --mem 8g "

@@ -176,6 +176,23 @@ START_TEST(the_search_ends_where_its_limits_say)
 }
 END_TEST
 
+static bool is_third(void *ctx)
+{
+    return --*(int *)ctx == 0;
+}
+
+START_TEST(the_search_ends_when_time_is_up)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    struct asked x;
+    int left = 3;
+    const struct remedy_limits limits = {.stop = is_third, .ctx = &left};
+    ask(&x, "agent a cpu=1; key k max=1 live=1; session 9 cpu=1", a, &limits);
+    ck_assert_msg(left == 0, "it was asked %d times more", left);
+    ck_assert_msg(!x.r->suffice && x.r->n == 1 && x.r->items[0].n_changes == 0, "two previews");
+}
+END_TEST
+
 static void *begin_twice(const struct band *b)
 {
     return (void *)(uintptr_t)b;
@@ -240,6 +257,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_session_that_leaves_moves_the_others);
     tcase_add_test(tc, every_amount_can_be_lessened);
     tcase_add_test(tc, the_search_ends_where_its_limits_say);
+    tcase_add_test(tc, the_search_ends_when_time_is_up);
     tcase_add_test(tc, a_plugin_that_misbehaves_ends_the_search);
     tcase_add_test(tc, a_plugin_has_reasons_of_its_own);
 }
