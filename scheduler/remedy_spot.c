@@ -4,7 +4,7 @@
 
 #include "scheduler/scan.h"
 
-enum { MEND_WEIGHT = 12, ENABLE_WEIGHT = 8, INFEASIBLE_WEIGHT = 6 };
+enum { MEND_WEIGHT = 12, ENABLE_WEIGHT = 3, INFEASIBLE_WEIGHT = 6 };
 
 /* --- changes --- */
 
@@ -301,20 +301,43 @@ void spot_fix(const struct spot_question *q, uint32_t agent, struct spot_changes
             fixer_of(&filters->items[i])->fix(q, agent, changes);
 }
 
+static bool has_slots(const struct remedy_change *c, const struct requirement *r)
+{
+    if (c->n_slots != r->n_asked)
+        return false;
+    for (uint32_t i = 0; i < c->n_slots; i++)
+        if (c->slots[i].slot != r->asked[i] || c->slots[i].by != r->request[r->asked[i]])
+            return false;
+    return true;
+}
+
+/* One more of those agents; a new change when there are none yet. */
+static void add_agent(const struct spot_question *q, struct spot_changes *l)
+{
+    const struct requirement *r = q->requirement;
+    const char *arch = q->room->snapshot->archs[r->arch];
+    struct remedy_slot *slots = arena_new(l->arena, struct remedy_slot, r->n_asked);
+    for (size_t i = 0; i < l->n; i++)
+        if (l->items[i].kind == REMEDY_ADD_AGENT && strcmp(l->items[i].subject, arch) == 0 &&
+            has_slots(&l->items[i], r)) {
+            l->items[i].count++;
+            return;
+        }
+    for (uint32_t i = 0; i < r->n_asked; i++)
+        slots[i] = (struct remedy_slot){
+            .slot = r->asked[i], .by = r->request[r->asked[i]], .to = r->request[r->asked[i]]};
+    struct remedy_change *c = change_add(q, l, REMEDY_ADD_AGENT, arch);
+    c->slots = slots;
+    c->n_slots = r->n_asked;
+    c->count = 1;
+}
+
 /* An agent that has what is asked for and nothing else; and what keeps the session off a new agent
  * is lifted, where the search does not find it superfluous. */
 void spot_new_agent(const struct spot_question *q, struct spot_changes *l)
 {
     const struct requirement *r = q->requirement;
-    const struct snapshot *s = q->room->snapshot;
-    struct remedy_slot *slots = arena_new(l->arena, struct remedy_slot, r->n_asked);
-    for (uint32_t i = 0; i < r->n_asked; i++)
-        slots[i] = (struct remedy_slot){
-            .slot = r->asked[i], .by = r->request[r->asked[i]], .to = r->request[r->asked[i]]};
-    struct remedy_change *c = change_add(q, l, REMEDY_ADD_AGENT, s->archs[r->arch]);
-    c->slots = slots;
-    c->n_slots = r->n_asked;
-    c->count = 1;
+    add_agent(q, l);
     if (r->designated != NULL && r->designated_strict)
         (void)change_at(q, l, REMEDY_PREFER_DESIGNATED, "");
     if (r->group != NULL && r->group->strict)

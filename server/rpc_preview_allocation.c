@@ -10,6 +10,7 @@
 #include "server/described.h"
 #include "server/page_token.h"
 #include "server/reading.h"
+#include "server/remedies.h"
 
 struct preview {
     struct rpc_context *c;
@@ -21,6 +22,7 @@ struct preview {
     const struct snapshot *snapshot; /* the shared one, or one made of it */
     uint32_t session;
     struct explanation *x;
+    struct remedies *remedies; /* NULL: not asked for */
 };
 
 static bool wants_agents(const Berth__V1__PreviewAllocationRequest *q)
@@ -146,7 +148,11 @@ static int explain(struct preview *p, struct err *e)
     };
     if (shared_policy(p->shared, &policy, e) < 0)
         return -1;
-    return round_explain(p->snapshot, policy, &q, p->c->arena, &p->x, e);
+    if (round_explain(p->snapshot, policy, &q, p->c->arena, &p->x, e) < 0)
+        return -1;
+    if (!p->q->with_remedies || p->q->page_token[0] != '\0')
+        return 0;
+    return remedies_search(p->c, p->snapshot, policy, &q, &p->remedies, e);
 }
 
 /* --- the answer --- */
@@ -225,6 +231,8 @@ static Berth__V1__PreviewAllocationResponse *answer(const struct preview *p, uin
         m->queue_position = p->x->queue_position + 1;
     m->snapshot_time = convert_time(p->snapshot->observed_at, a);
     m->snapshot_age = reading_age(&p->reading, p->shared);
+    if (p->remedies != NULL)
+        remedies_convert(p->snapshot, p->remedies, a, m);
     if (wants_agents(p->q))
         page_of_agents(p, scope, token, m);
     return m;

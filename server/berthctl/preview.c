@@ -63,14 +63,38 @@ static struct shortage agent_shortage(const Berth__V1__AgentVerdict *v)
     return all;
 }
 
+/* How much would have to change: room comes and goes, an architecture stays. */
+static unsigned cause_weight(const Berth__V1__Cause *c)
+{
+    switch (c->kind) {
+    case BERTH__V1__CAUSE_KIND__CAUSE_KIND_CAPACITY:
+    case BERTH__V1__CAUSE_KIND__CAUSE_KIND_CONTAINER_LIMIT:
+        return 2;
+    case BERTH__V1__CAUSE_KIND__CAUSE_KIND_ARCHITECTURE:
+        return 16;
+    default:
+        return 3;
+    }
+}
+
+static unsigned agent_weight(const Berth__V1__AgentVerdict *v)
+{
+    unsigned weight = 0;
+    for (size_t i = 0; i < v->n_causes; i++)
+        weight += cause_weight(v->causes[i]);
+    return weight;
+}
+
 static int agent_compare(const void *pa, const void *pb)
 {
     const Berth__V1__AgentVerdict *a = *(Berth__V1__AgentVerdict *const *)pa;
     const Berth__V1__AgentVerdict *b = *(Berth__V1__AgentVerdict *const *)pb;
     if (a->fits != b->fits)
         return a->fits ? -1 : 1;
-    if (a->n_causes != b->n_causes)
-        return a->n_causes < b->n_causes ? -1 : 1;
+    unsigned weight_a = agent_weight(a);
+    unsigned weight_b = agent_weight(b);
+    if (weight_a != weight_b)
+        return weight_a < weight_b ? -1 : 1;
     struct shortage short_a = agent_shortage(a);
     struct shortage short_b = agent_shortage(b);
     if (short_a.worst != short_b.worst)

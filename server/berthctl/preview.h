@@ -11,7 +11,8 @@
 int preview_fetch(struct ctl *c, Berth__V1__PreviewAllocationRequest *request, uint32_t limit,
                   Berth__V1__PreviewAllocationResponse *ret, struct failure *f) MUST_CHECK;
 
-/* Sorts the agents, nearest to fitting first: those that fit, then by number of causes, then by the
+/* Sorts the agents, nearest to fitting first: those that fit, then by how much would
+ * have to change (another architecture weighs most), then by the
  * largest shortage in relation to what was asked, then by the sum of them, then by id. */
 void preview_rank(Berth__V1__PreviewAllocationResponse *r);
 

@@ -1,6 +1,8 @@
 /* remedies.c - what would help, as text for a person. */
 #include "server/berthctl/remedies.h"
 
+#include <string.h>
+
 #include "server/berthctl/human.h"
 #include "server/berthctl/text.h"
 
@@ -12,10 +14,11 @@ static const Berth__V1__Cause *cause_at(const Berth__V1__PreviewAllocationRespon
     return i - r->n_causes < r->n_later_causes ? r->later_causes[i - r->n_causes] : NULL;
 }
 
-/* Remedies that begin with the same cause are alternatives. */
+/* Remedies that cure the same causes are alternatives. */
 static bool same_list(const Berth__V1__Remedy *a, const Berth__V1__Remedy *b)
 {
-    return a->n_causes > 0 && b->n_causes > 0 && a->causes[0] == b->causes[0];
+    return a->n_causes == b->n_causes &&
+           memcmp(a->causes, b->causes, a->n_causes * sizeof(*a->causes)) == 0;
 }
 
 static size_t count_lists(const Berth__V1__PreviewAllocationResponse *r)
@@ -70,7 +73,7 @@ void remedies_print(FILE *out, struct arena *a, const Berth__V1__PreviewAllocati
     if (lists == 0)
         return;
     fprintf(out, "\nWhat would help%s:\n",
-            lists > 1           ? ", one of each"
+            lists > 1           ? "; each reason needs one"
             : r->n_remedies > 1 ? ", any of these"
                                 : "");
     for (size_t i = 0; i < r->n_remedies; i++) {

@@ -67,10 +67,11 @@ START_TEST(preview_rank_puts_the_nearest_first)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     Berth__V1__PreviewAllocationResponse r = BERTH__V1__PREVIEW_ALLOCATION_RESPONSE__INIT;
-    Berth__V1__AgentVerdict *agents[8];
+    Berth__V1__AgentVerdict *agents[10];
     static const char *const want[] = {"fits-1",       "fits-2",       "short-quarter",
                                        "short-half-1", "short-half-2", "short-half-and-more",
-                                       "short-all",    "two-causes"};
+                                       "short-all",    "grouped",      "two-causes",
+                                       "other-arch"};
 
     agents[0] = agent_of(a, "two-causes", false);
     fail_by(a, agents[0], "cpu", "8", "7");
@@ -91,6 +92,12 @@ START_TEST(preview_rank_puts_the_nearest_first)
                                        agents[4]->causes[0]->slots[0]};
     agents[7]->causes[0]->slots = both;
     agents[7]->causes[0]->n_slots = ARRAY_SIZE(both);
+    agents[8] = agent_of(a, "other-arch", false);
+    agents[8]->causes[agents[8]->n_causes++] =
+        cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_ARCHITECTURE, "", "", NULL, NULL, NULL);
+    agents[9] = agent_of(a, "grouped", false);
+    agents[9]->causes[agents[9]->n_causes++] =
+        cause_of(a, BERTH__V1__CAUSE_KIND__CAUSE_KIND_SESSION_GROUP, "", "", NULL, NULL, NULL);
     r.agents = agents;
     r.n_agents = ARRAY_SIZE(agents);
     preview_rank(&r);

@@ -36,14 +36,15 @@ static const struct {
     {"one of each, and one that shows later",
      {BERTH__V1__CAUSE_KIND__CAUSE_KIND_KEYPAIR_QUOTA, BERTH__V1__CAUSE_KIND__CAUSE_KIND_USER_QUOTA,
       -BERTH__V1__CAUSE_KIND__CAUSE_KIND_CAPACITY},
-     {{{0, -1}, "Ask for less."},
+     {{{0, 1, -1}, "Ask for less."},
       {{0, -1}, "Raise the quota of k."},
       {{1, -1}, "Raise the quota of u."},
       {{2, -1}, "Free cpu=1 on a."}},
      true,
-     "\nWhat would help, one of each:\n"
-     "  Against keypair-quota:\n"
+     "\nWhat would help; each reason needs one:\n"
+     "  Against keypair-quota, user-quota:\n"
      "    - Ask for less.\n"
+     "  Against keypair-quota:\n"
      "    - Raise the quota of k.\n"
      "  Against user-quota:\n"
      "    - Raise the quota of u.\n"
@@ -55,7 +56,7 @@ static const struct {
       BERTH__V1__CAUSE_KIND__CAUSE_KIND_CONCURRENCY},
      {{{0, 1, 2, -1}, "Create keypair \"K\"."}, {{3, -1}, "End 1 session."}},
      true,
-     "\nWhat would help, one of each:\n"
+     "\nWhat would help; each reason needs one:\n"
      "  Against owner-not-found, bad-data:\n"
      "    - Create keypair \"K\".\n"
      "  Against concurrency:\n"
@@ -71,7 +72,7 @@ static const struct {
      {BERTH__V1__CAUSE_KIND__CAUSE_KIND_PLUGIN},
      {{{9, -1}, "a\x1b[2J"}, {{-1}, "b"}},
      true,
-     "\nWhat would help, one of each:\n"
+     "\nWhat would help; each reason needs one:\n"
      "  Against :\n"
      "    - a\uFFFD[2J\n"
      "  Against :\n"

@@ -1,11 +1,33 @@
-/* convert_remedy.c - remedies of the core -> messages of the contract. */
-#include "server/convert_remedy.h"
+/* remedies.c - what would help, for PreviewAllocation. */
+#include "server/remedies.h"
+
+#include "server/clock.h"
 
 _Static_assert((int)REMEDY_CHANGE_QUEUE_POLICY ==
                    (int)BERTH__V1__REMEDY_KIND__REMEDY_KIND_CHANGE_QUEUE_POLICY,
                "kinds of remedies have the numbers of the contract");
 _Static_assert((int)OWNER_DOMAIN + 1 == (int)BERTH__V1__REMEDY_OWNER__REMEDY_OWNER_DOMAIN,
                "owners have the numbers of the contract, less one");
+
+struct time_left {
+    struct rpc_context *call;
+    int64_t late_ns;
+};
+
+static bool is_late(void *ctx)
+{
+    const struct time_left *t = ctx;
+    return clock_ns() > t->late_ns || rpc_stopped(t->call);
+}
+
+int remedies_search(struct rpc_context *c, const struct snapshot *s, const struct policy *p,
+                    const struct explain_request *q, struct remedies **ret, struct err *e)
+{
+    int64_t now = clock_ns();
+    struct time_left t = {.call = c, .late_ns = now + (c->deadline_ns - now) / 2};
+    const struct remedy_limits limits = {.stop = is_late, .ctx = &t};
+    return remedy_find(s, p, q, &limits, c->arena, ret, e);
+}
 
 static char *amount_text(int64_t amount, const struct slot *slot, struct arena *a)
 {
@@ -65,7 +87,7 @@ static Berth__V1__Remedy *remedy_as_message(const struct snapshot *s, const stru
     return m;
 }
 
-void convert_remedies(const struct snapshot *s, const struct remedies *r, struct arena *a,
+void remedies_convert(const struct snapshot *s, const struct remedies *r, struct arena *a,
                       Berth__V1__PreviewAllocationResponse *ret)
 {
     if (r->n > 0)
