@@ -146,8 +146,8 @@ static const struct {
      "ARCHITECTURE: Add an agent of architecture arm with cpu=1."},
     {"designated agents that are gone",
      "agent a cpu=2; agent b cpu=2 dead; session 9 designated=b,z strict cpu=1", false,
-     "DESIGNATED: Designate a, too.\n"
      "DESIGNATED: Bring b back, which is not alive.\n"
+     "DESIGNATED: Designate a, too.\n"
      "DESIGNATED: Make the designated agents a preference."},
     {"designated agents that are full",
      "agent a cpu=2 held.cpu=2; agent b cpu=2; session 9 designated=a strict cpu=1", false,
