@@ -87,7 +87,7 @@ START_TEST(json_writes_the_member_of_a_oneof_that_is_set)
     expect("a request by id", &m.base,
            "{\"sessionId\":\"s1\",\"scalingGroup\":\"\",\"view\":\"PREVIEW_VIEW_UNSPECIFIED\","
            "\"extraAgents\":[],\"withoutAgents\":[],\"ignoreValidators\":[],\"afterQueue\":false,"
-           "\"pageSize\":0,\"pageToken\":\"\"}");
+           "\"pageSize\":0,\"pageToken\":\"\",\"withRemedies\":false}");
 }
 END_TEST
 
