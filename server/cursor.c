@@ -7,16 +7,33 @@
 
 enum { GROUP_NAME_MAX = 256 }; /* bytes; a group's name has at most 64 characters */
 
-char *cursor_encode(const struct cursor_entry *entries, uint32_t n, struct arena *a)
+static char *encode(enum opaque_format format, const struct cursor_entry *entries, uint32_t n,
+                    struct arena *a)
 {
     struct opaque_writer w;
-    opaque_begin(&w, OPAQUE_CURSOR, a);
+    opaque_begin(&w, format, a);
     opaque_put_number(&w, n);
     for (uint32_t i = 0; i < n; i++) {
         opaque_put_bytes(&w, entries[i].group, strlen(entries[i].group));
         opaque_put_number(&w, (uint64_t)entries[i].sequence);
     }
     return opaque_end(&w);
+}
+
+char *cursor_encode(const struct cursor_entry *entries, uint32_t n, struct arena *a)
+{
+    return encode(OPAQUE_CURSOR, entries, n, a);
+}
+
+char *cursor_encode_after_gap(const struct cursor_entry *entries, uint32_t n, struct arena *a)
+{
+    return encode(OPAQUE_CURSOR_AFTER_GAP, entries, n, a);
+}
+
+bool cursor_is_after_gap(const char *text, struct arena *a)
+{
+    struct opaque_reader r;
+    return strlen(text) <= CURSOR_TEXT_MAX && opaque_open(&r, OPAQUE_CURSOR_AFTER_GAP, text, a);
 }
 
 /* One entry; it must follow `before` (NULL: it is the first) in byte order. */
@@ -39,7 +56,9 @@ int cursor_decode(const char *field, const char *text, struct arena *a, struct c
 {
     struct opaque_reader r;
     uint64_t n;
-    if (strlen(text) > CURSOR_TEXT_MAX || !opaque_open(&r, OPAQUE_CURSOR, text, a) ||
+    if (strlen(text) > CURSOR_TEXT_MAX ||
+        (!opaque_open(&r, OPAQUE_CURSOR, text, a) &&
+         !opaque_open(&r, OPAQUE_CURSOR_AFTER_GAP, text, a)) ||
         !opaque_get_number(&r, &n) || n > CURSOR_GROUPS_MAX)
         goto bad;
     struct cursor_entry *entries = arena_new(a, struct cursor_entry, n + 1);

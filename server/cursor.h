@@ -8,6 +8,7 @@
 #include "scheduler/arena.h"
 #include "scheduler/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -22,7 +23,11 @@ struct cursor_entry {
 
 /* Entries in byte order of group, each group once. */
 char *cursor_encode(const struct cursor_entry *entries, uint32_t n, struct arena *a);
-/* ERR_INVALID, reason BAD_CURSOR, field `field`: not a cursor of ours. */
+/* The same, for who has been told that events before it are gone: the stream that resumes from it
+ * begins with a gap. */
+char *cursor_encode_after_gap(const struct cursor_entry *entries, uint32_t n, struct arena *a);
+bool cursor_is_after_gap(const char *text, struct arena *a);
+/* Of either kind. ERR_INVALID, reason BAD_CURSOR, field `field`: not a cursor of ours. */
 int cursor_decode(const char *field, const char *text, struct arena *a, struct cursor_entry **ret,
                   uint32_t *ret_n, struct err *e) MUST_CHECK;
 /* The entry's sequence; -1 when the group is not in it. */

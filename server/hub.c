@@ -225,6 +225,7 @@ static struct subscriber *subscriber_create(struct hub *h, const struct hub_subs
         .filter = hub_filter_get(h, q),
         .refs = 1,
         .interval_ns = q->heartbeat_ns,
+        .after_gap = q->after_gap,
     };
     for (uint32_t i = 0; i < h->n_groups; i++) {
         int64_t start = cursor_find(q->start, q->n_start, h->groups[i].name);

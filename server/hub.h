@@ -60,6 +60,7 @@ struct hub_subscription {
     int64_t heartbeat_ns;
     const struct cursor_entry *start; /* where it begins; a group not listed: at its first event */
     uint32_t n_start;
+    bool after_gap; /* events before the start are missing: the first message says so */
     const struct event_bounds *bounds; /* of the groups subscribed to, as just read */
     uint32_t n_bounds;
 };

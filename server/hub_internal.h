@@ -1,5 +1,5 @@
 /* hub_internal.h - what the files of the hub share: hub.c (life, publish), hub_log.c (groups and
- * the ring), hub_filter.c, hub_subscriber.c (deliveries), hub_reader.c (PostgreSQL),
+ * the ring), hub_filter.c, hub_subscriber.c (deliveries), hub_message.c, hub_reader.c (PostgreSQL),
  * hub_fanout.c (Redis). Everything is under hub.lock unless it says otherwise. */
 #ifndef BERTH_SERVER_HUB_INTERNAL_H
 #define BERTH_SERVER_HUB_INTERNAL_H
@@ -80,9 +80,10 @@ struct subscriber {
     struct hub_filter *filter;
     unsigned refs; /* the list, the two queues, the reader */
     enum subscriber_state state;
-    bool greeted; /* has got its first message */
-    bool verify;  /* once at the ring's head, see whether the ring skipped something */
-    bool full;    /* the stream refused a message; ready() comes */
+    bool greeted;   /* has got its first message */
+    bool after_gap; /* which tells of a gap */
+    bool verify;    /* once at the ring's head, see whether the ring skipped something */
+    bool full;      /* the stream refused a message; ready() comes */
     int64_t full_ns;
     struct packet *held; /* the message refused, with its cursor (malloc'd) */
     char *held_cursor;
@@ -190,14 +191,21 @@ void subscriber_queue_work(struct subscriber *s);
 void subscriber_queue_behind(struct subscriber *s);
 /* The next one that waits for the reader, with a reference; NULL: none. */
 struct subscriber *hub_next_behind(struct hub *h);
+/* One message: body (the caller's; NULL: a heartbeat) and cursor. Full: it was not taken. */
+enum stream_push subscriber_push(struct subscriber *s, struct packet *body, unsigned n_events,
+                                 const char *cursor);
+/* The same with the cursor as it is now; what a full stream refuses is held until ready(). */
+void subscriber_send_body(struct subscriber *s, struct packet *body, unsigned n_events);
+void subscriber_send_held(struct subscriber *s);
 /* Sends the frames of so many events with the cursor as it is now; none: nothing. Afterwards full
  * may be set. */
 void subscriber_send(struct subscriber *s, const uint8_t *frames, size_t n, unsigned n_events);
 /* Its group with events after the last seen one that the ring may lack; NONE: there is none. */
 uint32_t subscriber_behind_in(struct subscriber *s);
 void subscriber_go_live(struct subscriber *s);
-/* Its cursor, in h->scratch. */
+/* Its cursor, in h->scratch; the second when what comes next in the log is gone. */
 char *subscriber_cursor(struct subscriber *s);
+char *subscriber_cursor_after_gap(struct subscriber *s);
 void subscriber_end(struct subscriber *s, const struct err *e, const char *cursor);
 
 /* --- hub_fanout.c --- */

@@ -159,7 +159,7 @@ static void end_expired(struct subscriber *s, uint32_t group, int64_t after, int
     err_meta(&e, "oldest_sequence", "%lld", (long long)oldest);
     *subscriber_at(s, group) = oldest - 1;
     arena_reset(s->hub->scratch);
-    subscriber_end(s, &e, subscriber_cursor(s));
+    subscriber_end(s, &e, subscriber_cursor_after_gap(s));
 }
 
 struct page {

@@ -99,94 +99,6 @@ void hub_queues_clear(struct hub *h)
         subscriber_unref(s);
 }
 
-char *subscriber_cursor(struct subscriber *s)
-{
-    struct hub *h = s->hub;
-    struct cursor_entry *entries = arena_new(h->scratch, struct cursor_entry, h->n_groups + 1);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < h->n_groups; i++) {
-        uint32_t group = h->by_name[i];
-        int64_t at = *subscriber_at(s, group);
-        if (at > 0) /* a group that is not in a cursor begins at its first event */
-            entries[n++] = (struct cursor_entry){.group = h->groups[group].name, .sequence = at};
-    }
-    return cursor_encode(entries, n, h->scratch);
-}
-
-void subscriber_end(struct subscriber *s, const struct err *e, const char *cursor)
-{
-    if (s->state == SUBSCRIBER_ENDED)
-        return;
-    s->state = SUBSCRIBER_ENDED;
-    if (cursor != NULL)
-        stream_finish_at(s->stream, e, cursor);
-    else
-        stream_finish(s->stream, e);
-}
-
-/* Fields 2 (cursor) and 3 (heartbeat) of a WatchEventsResponse, serialized. */
-static void *message_tail(struct hub *h, const char *cursor, bool heartbeat, size_t *ret_n)
-{
-    size_t len = strlen(cursor);
-    uint8_t *tail = arena_alloc(h->scratch, len + 14, 1);
-    uint8_t *end = hub_put_field(tail, 2, cursor, len);
-    if (heartbeat) {
-        *end++ = 3 << 3 | 0;
-        *end++ = 1;
-    }
-    *ret_n = (size_t)(end - tail);
-    return tail;
-}
-
-/* body NULL: a heartbeat. The body stays the caller's. */
-static enum stream_push push(struct subscriber *s, struct packet *body, unsigned n_events,
-                             const char *cursor)
-{
-    struct stream_message m = {.body = body, .cursor = cursor};
-    m.tail = message_tail(s->hub, cursor, body == NULL, &m.n_tail);
-    enum stream_push result = stream_push(s->stream, &m);
-    if (result == STREAM_PUSHED) {
-        s->greeted = true;
-        s->beat_ns = clock_ns() + s->interval_ns;
-        s->hub->n_delivered++;
-        metric_add(METRIC_events_delivered_total, 0, n_events);
-    } else if (result == STREAM_FULL) {
-        s->full = true;
-        s->full_ns = clock_ns();
-    } else {
-        s->state = SUBSCRIBER_ENDED; /* closed() comes */
-    }
-    return result;
-}
-
-/* What a full stream refuses is held until ready(). */
-static void send_body(struct subscriber *s, struct packet *body, unsigned n_events)
-{
-    const char *cursor = subscriber_cursor(s);
-    if (push(s, body, n_events, cursor) != STREAM_FULL)
-        return;
-    s->held = packet_ref(body);
-    s->held_events = n_events;
-    s->held_cursor = strdup(cursor);
-    if (s->held_cursor == NULL)
-        abort(); /* out of memory */
-}
-
-static void send_held(struct subscriber *s)
-{
-    if (push(s, s->held, s->held_events, s->held_cursor) == STREAM_FULL)
-        return;
-    packet_unref(TAKE(s->held));
-    free(TAKE(s->held_cursor));
-}
-
-void subscriber_send(struct subscriber *s, const uint8_t *frames, size_t n, unsigned n_events)
-{
-    CLEANUP(packet_unrefp) struct packet *body = n > 0 ? packet_copy(frames, n) : NULL;
-    if (body != NULL)
-        send_body(s, body, n_events);
-}
-
 /* --- live --------------------------------------------------------------------------------------
  */
 
@@ -272,7 +184,7 @@ static void step_live(struct subscriber *s)
     if (b.n > 0) {
         CLEANUP(packet_unrefp) struct packet *body = batch_body(&b, s);
         int64_t committed_us = b.entries[0]->time - h->clock_us;
-        send_body(s, body, b.n);
+        subscriber_send_body(s, body, b.n);
         if (h->clock_us != 0 && !s->full && !s->verify)
             metric_observe(METRIC_event_lag_seconds, 0, clock_ns() - committed_us * 1000);
     }
@@ -302,9 +214,9 @@ static void step(struct subscriber *s)
     if (s->state == SUBSCRIBER_ENDED || s->full)
         return;
     if (s->held != NULL)
-        send_held(s);
+        subscriber_send_held(s);
     else if (!s->greeted)
-        push(s, NULL, 0, subscriber_cursor(s));
+        subscriber_push(s, NULL, 0, subscriber_cursor(s));
     if (s->full)
         return;
     if (s->state == SUBSCRIBER_BEHIND)
@@ -341,7 +253,7 @@ static void beat(struct hub *h, int64_t now)
             if (s->full)
                 end_slow(s);
             else
-                push(s, NULL, 0, subscriber_cursor(s));
+                subscriber_push(s, NULL, 0, subscriber_cursor(s));
             due = s->full ? s->full_ns + slow_ns : s->beat_ns;
         }
         if (h->next_beat_ns > due)

@@ -14,7 +14,7 @@
 #include "scheduler/arena.h"
 
 /* Formats. A format that changes gets a new number; the old one is then refused. */
-enum opaque_format { OPAQUE_CURSOR = 1, OPAQUE_PAGE_TOKEN = 2 };
+enum opaque_format { OPAQUE_CURSOR = 1, OPAQUE_PAGE_TOKEN = 2, OPAQUE_CURSOR_AFTER_GAP = 3 };
 
 struct opaque_writer {
     struct arena *arena;

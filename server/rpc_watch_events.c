@@ -165,6 +165,7 @@ static int find_start(struct rpc_context *c, const Berth__V1__WatchEventsRequest
         }
         entries[i] = (struct cursor_entry){.group = b->scaling_group, .sequence = at};
     }
+    q->after_gap = resumes && cursor_is_after_gap(request->resume_cursor, c->arena);
     q->start = entries;
     q->n_start = q->n_bounds;
     return 0;
@@ -189,7 +190,7 @@ static void end_expired(struct rpc_context *c, struct stream *s, const struct hu
     err_meta(&e, "scaling_group", "%s", b->scaling_group);
     err_meta(&e, "oldest_sequence", "%lld", (long long)b->oldest);
     stream_attach(s, &ops, NULL);
-    stream_finish_at(s, &e, cursor_encode(q->start, q->n_start, c->arena));
+    stream_finish_at(s, &e, cursor_encode_after_gap(q->start, q->n_start, c->arena));
 }
 
 int rpc_watch_events(struct rpc_context *c, const void *request, struct stream *s, struct err *e)

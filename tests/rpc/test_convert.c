@@ -168,6 +168,12 @@ START_TEST(cursor_gives_back_its_groups_and_knows_no_others)
     ck_assert_int_eq(cursor_find(out, n, "\xff"), -1);
     ck_assert_int_eq(cursor_find(NULL, 0, "a"), -1);
     ck_assert_str_eq(text, cursor_encode(out, n, arena));
+    ck_assert_msg(!cursor_is_after_gap(text, arena), "a cursor knows of a gap");
+    const char *after = cursor_encode_after_gap(in, ARRAY_SIZE(in), arena);
+    ck_assert_msg(cursor_is_after_gap(after, arena), "a cursor after a gap does not know of it");
+    ck_assert_msg(cursor_decode("f", after, arena, &out, &n, &e) == 0, "%s", e.message);
+    ck_assert_str_eq(text, cursor_encode(out, n, arena));
+    ck_assert_msg(!cursor_is_after_gap("", arena), "no cursor knows of a gap");
 }
 END_TEST
 

@@ -308,6 +308,7 @@ START_TEST(hub_ends_a_stream_whose_history_is_gone)
     struct stream *s = watch((struct hub_subscription){0}, NULL, 64); /* "after 0" is too old */
     expect_end(s, ERR_OUT_OF_RANGE, "CURSOR_EXPIRED", &cursor);
     char *oldest = arena_strdup(arena, cursor);
+    ck_assert_msg(cursor_is_after_gap(oldest, arena), "the cursor does not know of the gap");
     fake_stream_close(s);
     struct stream *again = watch((struct hub_subscription){0}, oldest, 64);
     expect(again, 20, at, "from the oldest cursor");
