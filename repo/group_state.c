@@ -13,6 +13,7 @@ int scaling_group_unknown(struct err *e, const char *name)
 
 static const char sql_advance[] =
     "UPDATE berth.group_state SET last_sequence = last_sequence + $3, rr_cursors = $4, "
+    "failure_rounds = failure_rounds + $8::int8, "
     "round_started_at = CASE WHEN $5 THEN $6 ELSE round_started_at END, "
     "round_us = CASE WHEN $5 THEN (extract(epoch FROM clock_timestamp() - $6) * 1000000)::bigint "
     "ELSE round_us END, "
@@ -33,6 +34,7 @@ int group_state_advance(struct txn *t, const struct group_advance *g, struct are
         param_bool(g->round_ends),
         param_time(g->round_started_at),
         param_array_int4(a, counts, N_OUTCOMES),
+        param_int8(g->failure_round),
     };
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
     if (pg_query(t, sql_advance, "is", p, ARRAY_SIZE(p), &r, e) < 0)

@@ -16,6 +16,7 @@ struct group_advance {
     int64_t epoch;            /* ours */
     uint32_t n_events;        /* numbers to give out */
     const char *rr_cursors;   /* JSON object, architecture -> agent id */
+    bool failure_round;       /* failure_rounds grows by one (failure_record.h) */
     bool round_ends;          /* also record the round as the last one: */
     int64_t round_started_at; /* microseconds */
     const uint32_t *counts;   /* N_OUTCOMES */

@@ -34,7 +34,8 @@ struct plan_chunk {
     const struct snapshot *s;
     struct chunk_item *items;
     uint32_t n;
-    bool last;
+    bool first, last;
+    int64_t failure_rounds; /* of the group, after this round */
     bool again; /* a write found lost items: run the transaction once more without them */
     struct owner_watch *watch;
 

@@ -5,6 +5,7 @@
  * what an outdated round wrote is rolled back there. */
 #include "repo/plan_commit.h"
 
+#include "repo/failure_record.h"
 #include "repo/plan_chunk.h"
 #include "repo/request.h"
 
@@ -119,12 +120,20 @@ static void gather(struct plan_chunk *c, struct gathered *g, struct commit_resul
         ret->owners[ret->n_owners++] = c->owners[i];
 }
 
-static struct chunk_item *collect_items(const struct plan *p, struct arena *a, uint32_t *ret_n)
+/* Whether sessions that fail as before may be counted together: not when some were left out. */
+static bool plan_carries(const struct plan *p)
+{
+    return p->counts[OUTCOME_SKIPPED] == 0;
+}
+
+static struct chunk_item *collect_items(const struct snapshot *s, const struct plan *p,
+                                        struct arena *a, uint32_t *ret_n)
 {
     struct chunk_item *items = arena_new(a, struct chunk_item, (size_t)p->n_decisions + 1);
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_decisions; i++)
-        if (outcome_writes(p->decisions[i].outcome))
+        if (outcome_writes(p->decisions[i].outcome) &&
+            !(plan_carries(p) && failure_is_recorded(s, &p->decisions[i])))
             items[n++] = (struct chunk_item){.d = &p->decisions[i], .planned = p->decisions[i]};
     *ret_n = n;
     return items;
@@ -145,7 +154,7 @@ int plan_commit(struct pg *pg, const struct commit_input *in, struct arena *a,
     CLEANUP(arena_destroyp) struct arena *run = arena_create();
     struct gathered gathered = {0, 0};
     uint32_t n = 0, size = in->chunk > 0 ? in->chunk : DEFAULT_CHUNK;
-    struct chunk_item *items = collect_items(in->plan, scratch, &n);
+    struct chunk_item *items = collect_items(in->snapshot, in->plan, scratch, &n);
     struct owner_watch *watch = watch_owners(in->snapshot, scratch);
     *ret = (struct commit_result){.events = NULL};
     for (uint32_t from = 0, more = 1; more != 0; from += size) {
@@ -155,7 +164,9 @@ int plan_commit(struct pg *pg, const struct commit_input *in, struct arena *a,
             .s = in->snapshot,
             .items = items + from,
             .n = more ? size : n - from,
+            .first = from == 0,
             .last = !more,
+            .failure_rounds = in->snapshot->failure_rounds + plan_carries(in->plan),
             .watch = watch,
             .run = run,
             .result = a,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "repo/event_append.h"
+#include "repo/failure_record.h"
 #include "repo/json_text.h"
 #include "repo/plan_chunk.h"
 #include "repo/time_text.h"
@@ -65,7 +66,8 @@ static void put_predicates(struct json_text *j, const struct plan *plan, const s
     json_text_raw(j, "]");
 }
 
-/* The five members that frontends read; causes and digest are Berth's own, on sessions only. */
+/* The five members that frontends read; causes, digest and counted are Berth's own, on sessions
+ * only. */
 static const char *data_text(const struct plan_chunk *c, const struct decision *d,
                              const char *last_try, bool with_causes)
 {
@@ -78,6 +80,9 @@ static const char *data_text(const struct plan_chunk *c, const struct decision *
         (void)snprintf(digest, sizeof(digest), "%016" PRIx64,
                        causes_digest(d->causes, d->n_causes));
         json_text_field(&j, ",\"digest\":", digest);
+        json_text_field(
+            &j, ",\"counted\":",
+            failure_counted(&c->s->group_id, c->failure_rounds, failure_digest(d), c->run));
         json_text_raw(&j, ",\"causes\":");
         json_text_raw(
             &j, event_causes_json(event_causes_from_plan(c->s, d->causes, d->n_causes, c->run),

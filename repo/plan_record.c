@@ -30,6 +30,7 @@ static int record_history(struct plan_chunk *c, struct err *e)
             .phase = PHASE_SCHEDULE,
             .from_status = "PENDING",
             .result = "SUCCESS",
+            .carried = item_session(c, item)->carried,
             .sub_steps = item->lost == NULL ? c->texts[i]->steps : NULL,
         };
         if (item_places(item)) {
@@ -140,6 +141,7 @@ static int record_numbers(struct plan_chunk *c, struct err *e)
         .epoch = c->in->epoch,
         .n_events = c->n_events,
         .rr_cursors = cursors_json(c),
+        .failure_round = c->first && c->failure_rounds > c->s->failure_rounds,
         .round_ends = c->last,
         .round_started_at = c->s->observed_at,
         .counts = c->in->plan->counts,

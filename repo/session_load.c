@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "repo/failure_record.h"
 #include "repo/snapshot_loader.h"
 #include "repo/time_text.h"
 
@@ -24,7 +25,8 @@ enum session_column {
     COL_DOMAIN,
     COL_DESIGNATED,
     COL_RETRIES,
-    COL_DIGEST
+    COL_DIGEST,
+    COL_COUNTED
 };
 
 /* ->> gives NULL on a JSON value of another shape, never an error. */
@@ -32,7 +34,8 @@ static const char sql_sessions[] =
     "SELECT id, name, creation_id, created_at, status_history->>'PENDING', requested_starts_at, "
     "priority, session_type, cluster_mode, options->>'agent_selection_policy', session_group_id, "
     "access_key, user_uuid, group_id, domain_name, designated_agent_ids, "
-    "status_data->'scheduler'->>'retries', status_data->'scheduler'->>'digest' "
+    "status_data->'scheduler'->>'retries', status_data->'scheduler'->>'digest', "
+    "status_data->'scheduler'->>'counted' "
     "FROM sessions WHERE resource_group_id = $1 AND status = 'PENDING'";
 
 struct word { /* a text of a column and what it means */
@@ -205,6 +208,8 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
         flaw_set(&flaw, "priority", NULL);
     read_times(r, &s, &flaw);
     read_owners(l, r, &s, &flaw);
+    if (s.cause_digest != 0)
+        failure_counted_read(rows_text(r, 0, COL_COUNTED), &l->group_id, l->failure_rounds, &s);
     uint32_t i = builder_session(l->b, &s);
     add_designated(l, r, i, &flaw);
     add_grouping(l, r, i);
@@ -215,5 +220,5 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
 int session_load(struct load *l, struct err *e)
 {
     const struct pg_param p[] = {param_uuid(&l->group_id)};
-    return pg_each(l->t, sql_sessions, "uttstsitttutuutTtt", p, ARRAY_SIZE(p), session_row, l, e);
+    return pg_each(l->t, sql_sessions, "uttstsitttutuutTttt", p, ARRAY_SIZE(p), session_row, l, e);
 }

@@ -9,18 +9,21 @@
 /* --- the group --- */
 
 static const char sql_group[] =
-    "SELECT id, scheduler, scheduler_opts, now() FROM scaling_groups WHERE name = $1";
+    "SELECT g.id, g.scheduler, g.scheduler_opts, now(), coalesce(s.failure_rounds, 0) "
+    "FROM scaling_groups g LEFT JOIN berth.group_state s ON s.scaling_group_id = g.id "
+    "WHERE g.name = $1";
 
 static int group_load(struct load *l, const char *name, struct err *e)
 {
     const struct pg_param p[] = {param_text(name)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(l->t, sql_group, "utts", p, ARRAY_SIZE(p), &r, e) < 0)
+    if (pg_query(l->t, sql_group, "uttsi", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     if (rows_count(r) != 1)
         return scaling_group_unknown(e, name);
     struct scheduler_opts opts = scheduler_opts_parse(rows_text(r, 0, 2), name, l->a);
     l->group_id = rows_uuid(r, 0, 0);
+    l->failure_rounds = rows_int(r, 0, 4);
     const struct snapshot head = {
         .observed_at = rows_time(r, 0, 3),
         .group_id = l->group_id,
@@ -29,6 +32,7 @@ static int group_load(struct load *l, const char *name, struct err *e)
         .strategy = opts.strategy,
         .pending_timeout = opts.pending_timeout,
         .bad_options = opts.bad,
+        .failure_rounds = l->failure_rounds,
     };
     builder_group(l->b, &head);
     for (uint32_t i = 0; i < opts.n_options; i++)

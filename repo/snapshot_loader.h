@@ -33,6 +33,7 @@ struct load {
     struct snapshot_builder *b;
     struct arena *a; /* scratch: dies with the load */
     struct uuid group_id;
+    int64_t failure_rounds;
 
     struct owner_keys owners[N_OWNER_KINDS];
     uint32_t n_owners;

@@ -85,7 +85,8 @@ struct session {
     int64_t pending_since; /* PENDING stamp of status_history, else created_at */
     int64_t starts_at;     /* requested start or TIME_NONE */
     int32_t priority;      /* higher goes first */
-    int32_t retries;       /* status_data.scheduler.retries, >= 0 */
+    int32_t retries;       /* failures so far, >= 0 */
+    int32_t carried;       /* of them, those that its row does not count yet; for the commit */
     enum session_type type;
     enum cluster_mode mode;
     bool designated_strict;
@@ -96,7 +97,9 @@ struct session {
     uint32_t first_dependency, n_dependencies;
     uint32_t first_designated, n_designated; /* designated_agent_ids as stored */
     uint64_t cause_digest; /* of the causes last recorded (plan.h: causes_digest), 0: none */
-    const char *bad_data;  /* sentence naming row and column, or NULL; outcome INVALID, BAD_DATA */
+    uint64_t
+        record_digest;    /* of all that is recorded of its last failure, 0: none; for the commit */
+    const char *bad_data; /* sentence naming row and column, or NULL; outcome INVALID, BAD_DATA */
 };
 
 static inline bool session_is_private(const struct session *s)
@@ -158,6 +161,8 @@ struct snapshot {
     const char *strategy;    /* scheduler_opts.agent_selection_strategy, default "dispersed" */
     int64_t pending_timeout; /* microseconds, <= 0: none */
     const char *bad_options; /* scheduler_opts that cannot be read: the sentence, else NULL */
+    int64_t
+        failure_rounds; /* of the group: repo's count of failures not written; decides nothing */
 
     uint32_t n_slots, n_archs, n_agents, n_owners, n_sessions, n_kernels, n_dependencies,
         n_designated, n_session_groups, n_group_members, n_other_pending, n_rr_cursors, n_options;

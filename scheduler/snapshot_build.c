@@ -27,6 +27,7 @@ void builder_group(struct snapshot_builder *b, const struct snapshot *head)
     h->observed_at = head->observed_at;
     h->group_id = head->group_id;
     h->pending_timeout = head->pending_timeout;
+    h->failure_rounds = head->failure_rounds;
     h->bad_options = arena_strdup(b->arena, head->bad_options);
     if (head->group_name != NULL)
         h->group_name = arena_strdup(b->arena, head->group_name);
