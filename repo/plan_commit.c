@@ -74,7 +74,8 @@ static int chunk_body(struct txn *t, void *ctx, struct err *e)
 {
     struct plan_chunk *c = ctx;
     chunk_reset(c, t);
-    if (request_check(t, &c->in->request, e) < 0 || chunk_guard(c, e) < 0)
+    if ((c->in->guard != NULL && c->in->guard(c->in->guard_ctx, e) < 0) ||
+        request_check(t, &c->in->request, e) < 0 || chunk_guard(c, e) < 0)
         return -1;
     chunk_describe(c);
     if (chunk_write(c, e) < 0)

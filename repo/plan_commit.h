@@ -26,6 +26,10 @@ struct commit_input {
                   size_t *ret_len, struct err *e);
     void *answer_ctx;
     uint32_t chunk; /* sessions a transaction; 0: 5000 */
+    /* Asked at the beginning of each transaction; -1 with *e ends the commit there. NULL: nobody
+     * is. */
+    int (*guard)(void *ctx, struct err *e);
+    void *guard_ctx;
 };
 
 struct owner_count { /* live sessions of an access key after the commit, for the mirrors */

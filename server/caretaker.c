@@ -14,6 +14,7 @@
 #include "server/config.h"
 #include "server/hub.h"
 #include "server/log.h"
+#include "server/manager_gate.h"
 #include "server/metrics.h"
 #include "server/round_service.h"
 
@@ -32,11 +33,12 @@ struct caretaker {
     struct hub *hub;
     struct pg *pg; /* the thread's, as is redis */
     struct redis *redis;
-    unsigned passes;     /* repairs still to be made */
-    int64_t repair_ns;   /* the next one: CLOCK_MONOTONIC */
-    int64_t mirror_ns;   /* the mirrors are made anew then, whatever the mark says */
-    int64_t trim_ns;     /* the next look for what is too old */
-    atomic_bool is_over; /* ends */
+    struct manager_gate *gate; /* NULL: no manager schedules */
+    unsigned passes;           /* repairs still to be made */
+    int64_t repair_ns;         /* the next one: CLOCK_MONOTONIC */
+    int64_t mirror_ns;         /* the mirrors are made anew then, whatever the mark says */
+    int64_t trim_ns;           /* the next look for what is too old */
+    atomic_bool is_over;       /* ends */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t thread;
@@ -72,10 +74,13 @@ static int repair_group(struct caretaker *c, const char *name, uint32_t *young, 
     struct said_of of = {.group = name};
     const struct repair_input in = {.scaling_group = name, .report = log_finding, .ctx = &of};
     struct repair_result r;
+    struct manager_lock *manager = NULL;
     const int64_t start_ns = clock_ns();
-    if (!begin(c, REPAIR_MS))
+    if (!begin(c, REPAIR_MS) ||
+        manager_gate_enter(c->gate, start_ns + REPAIR_MS * NS_PER_MS, &manager, e) < 0)
         return -1;
     const int rc = repair_run(c->pg, &in, a, &r, e);
+    manager_gate_leave(c->gate, manager); /* what a manager's pass has half done is not damage */
     hub_publish(c->hub, r.events, r.n_events);
     round_service_mirror(c->redis, r.owners, r.n_owners);
     if (rc == 0)
@@ -209,6 +214,7 @@ int caretaker_create(const struct config *g, struct hub *hub, struct caretaker *
         return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
     c->config = g;
     c->hub = hub;
+    c->gate = manager_gate_create(g);
     c->passes = g->repair_at_start ? REPAIR_PASSES : 0;
     pthread_mutex_init(&c->lock, NULL);
     clock_cond_init(&c->wake);
@@ -241,6 +247,7 @@ void caretaker_destroy(struct caretaker *c)
     }
     pg_close(c->pg);
     redis_destroy(c->redis);
+    manager_gate_destroy(c->gate);
     pthread_cond_destroy(&c->wake);
     pthread_mutex_destroy(&c->lock);
     free(c);

@@ -30,6 +30,7 @@ const struct config_row config_rows[N_CONFIG_ROWS] = {
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_words[] = {"auto", "text", "json", NULL};
 static const char *const client_words[] = {"none", "request", "require", NULL};
+static const char *const coexist_words[] = {"off", "manager-lock", NULL};
 static const char *const bridge_words[] = {"off", "25", NULL};
 
 const char *const *config_choice_words(enum config_type t)
@@ -41,6 +42,8 @@ const char *const *config_choice_words(enum config_type t)
         return client_words;
     case TYPE_CHOICE_BRIDGE:
         return bridge_words;
+    case TYPE_CHOICE_COEXIST:
+        return coexist_words;
     default:
         return format_words;
     }
@@ -238,6 +241,7 @@ int config_set(struct generation *g, size_t row, const char *value, const char *
     case TYPE_CHOICE_FORMAT:
     case TYPE_CHOICE_CLIENT:
     case TYPE_CHOICE_BRIDGE:
+    case TYPE_CHOICE_COEXIST:
         return set_choice(g, r, value, origin, e);
     case TYPE_BOOL:
         break;

@@ -36,19 +36,20 @@ struct config_list {
     uint32_t n;
 };
 
-#define CONFIG_TYPE_TEXT          const char *
-#define CONFIG_TYPE_CONNINFO      const char *
-#define CONFIG_TYPE_LIST          struct config_list
-#define CONFIG_TYPE_OPTIONS       struct config_list
-#define CONFIG_TYPE_LEVELS        struct config_list
-#define CONFIG_TYPE_INT           int64_t
-#define CONFIG_TYPE_BYTES         int64_t
-#define CONFIG_TYPE_MS            int64_t
-#define CONFIG_TYPE_BOOL          bool
-#define CONFIG_TYPE_CHOICE_LEVEL  int /* enum log_level */
-#define CONFIG_TYPE_CHOICE_FORMAT int /* enum log_format */
-#define CONFIG_TYPE_CHOICE_CLIENT int /* enum tls_client_auth */
-#define CONFIG_TYPE_CHOICE_BRIDGE int /* 0: off */
+#define CONFIG_TYPE_TEXT           const char *
+#define CONFIG_TYPE_CONNINFO       const char *
+#define CONFIG_TYPE_LIST           struct config_list
+#define CONFIG_TYPE_OPTIONS        struct config_list
+#define CONFIG_TYPE_LEVELS         struct config_list
+#define CONFIG_TYPE_INT            int64_t
+#define CONFIG_TYPE_BYTES          int64_t
+#define CONFIG_TYPE_MS             int64_t
+#define CONFIG_TYPE_BOOL           bool
+#define CONFIG_TYPE_CHOICE_LEVEL   int /* enum log_level */
+#define CONFIG_TYPE_CHOICE_FORMAT  int /* enum log_format */
+#define CONFIG_TYPE_CHOICE_CLIENT  int /* enum tls_client_auth */
+#define CONFIG_TYPE_CHOICE_BRIDGE  int /* 0: off */
+#define CONFIG_TYPE_CHOICE_COEXIST int /* 0: off */
 
 enum tls_client_auth {                     /* of TLS clients, a certificate is */
                        TLS_CLIENT_NONE,    /* not asked for */

@@ -22,7 +22,8 @@ enum config_type {
     TYPE_CHOICE_LEVEL, /* the first of the choices */
     TYPE_CHOICE_FORMAT,
     TYPE_CHOICE_CLIENT,
-    TYPE_CHOICE_BRIDGE
+    TYPE_CHOICE_BRIDGE,
+    TYPE_CHOICE_COEXIST
 };
 
 enum setting_reload { SETTING_RESTART, SETTING_RELOAD };

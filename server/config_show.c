@@ -29,6 +29,7 @@ static const char *show_value(const struct config *c, const struct config_row *r
     case TYPE_CHOICE_FORMAT:
     case TYPE_CHOICE_CLIENT:
     case TYPE_CHOICE_BRIDGE:
+    case TYPE_CHOICE_COEXIST:
         break;
     }
     return config_choice_words(r->type)[*(const int *)member];

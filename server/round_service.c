@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "repo/counter.h"
 #include "repo/fault.h"
@@ -17,9 +16,11 @@
 #include "server/hub.h"
 #include "server/lease_keeper.h"
 #include "server/log.h"
+#include "server/manager_gate.h"
 #include "server/metrics.h"
 #include "server/opaque.h"
 #include "server/policy_settings.h"
+#include "server/random_uuid.h"
 #include "server/recorder.h"
 #include "server/round_report.h"
 #include "server/snapshot_share.h"
@@ -31,7 +32,8 @@ struct round_service {
     const struct registry *registry;
     struct hub *hub;
     struct snapshot_share *snapshots;
-    struct bridge *bridge; /* NULL: none */
+    struct bridge *bridge;     /* NULL: none */
+    struct manager_gate *gate; /* NULL: no manager schedules */
     struct lease_keeper *keeper;
     struct recorder *recorder;   /* NULL: rounds are not kept */
     pthread_mutex_t lock;        /* said */
@@ -51,9 +53,10 @@ struct round {
     const struct plan *planned; /* *plan before the commit; NULL: not to be kept */
     struct kept_lease lease;
     bool has_lease;
-    int64_t mark_ns;    /* where the phase that runs began */
-    int64_t decided_ns; /* deciding ends here, so that the commit has its time */
-    uint8_t *answer;    /* as built last */
+    struct manager_lock *manager; /* NULL: none is needed */
+    int64_t mark_ns;              /* where the phase that runs began */
+    int64_t decided_ns;           /* deciding ends here, so that the commit has its time */
+    uint8_t *answer;              /* as built last */
     size_t answer_len;
 };
 
@@ -69,6 +72,7 @@ int round_service_create(const struct config *c, const struct registry *registry
     s->hub = hub;
     s->snapshots = snapshots;
     s->bridge = bridge;
+    s->gate = manager_gate_create(c);
     pthread_mutex_init(&s->lock, NULL);
     if (lease_keeper_create(c->redis, (int)c->redis_timeout, (int)c->lease_ttl, &s->keeper, e) <
         0) {
@@ -86,6 +90,7 @@ void round_service_destroy(struct round_service *s)
         return;
     recorder_destroy(s->recorder);
     lease_keeper_destroy(s->keeper);
+    manager_gate_destroy(s->gate);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -116,16 +121,6 @@ static int check_stopped(const struct round_input *in, struct err *e)
 }
 
 /* --- 1 lock ----------------------------------------------------------------------------------- */
-
-static struct uuid random_uuid(void)
-{
-    struct uuid u;
-    if (getentropy(u.b, sizeof(u.b)) != 0)
-        abort(); /* the kernel has no excuse */
-    u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
-    u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
-    return u;
-}
 
 static int take_lease(struct round *r, struct err *e)
 {
@@ -166,6 +161,7 @@ static void release_lease(struct round *r)
 static int lock_group(struct round *r, struct err *e)
 {
     if (take_lease(r, e) < 0 ||
+        manager_gate_enter(r->service->gate, r->in->deadline_ns, &r->manager, e) < 0 ||
         scaling_group_take_epoch(r->worker->pg, r->in->scaling_group, &r->report.round_id,
                                  &r->report.epoch, e) < 0)
         return -1;
@@ -318,6 +314,8 @@ static int commit(struct round *r, struct err *e)
         .answer = r->in->request.id != NULL ? fix_answer : NULL,
         .answer_ctx = r,
         .chunk = (uint32_t)CONFIG_NOW(r->service->config, commit_chunk),
+        .guard = manager_gate_guard,
+        .guard_ctx = r->manager,
     };
     r->planned = recorder_keep(r->service->recorder, r->plan, r->worker->arena);
     int rc = plan_commit(r->worker->pg, &in, r->worker->arena, &done, e);
@@ -382,6 +380,7 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
         rc = answer_find(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e);
         if (rc == 0 && r.answer == NULL) {
             rc = run_locked(&r, e);
+            manager_gate_leave(s->gate, r.manager);
             release_lease(&r);
             recorder_write(s->recorder, &r.report, r.planned, &r.settings);
         }
