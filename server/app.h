@@ -23,6 +23,7 @@ struct registry;       /* scheduler/policy.h */
 struct round_service;  /* round_service.h */
 struct server;         /* server.h */
 struct snapshot_share; /* snapshot_share.h */
+struct startup;        /* startup.h: may it serve at all */
 
 struct app {
     const struct config *config;
@@ -40,6 +41,7 @@ struct app {
     struct caretaker *caretaker;  /* service_start() makes it */
     struct loop *loop;            /* service_start() makes it; NULL: setting loop is off */
     struct server *server;
+    struct startup *startup;      /* NULL: in tests */
     struct metrics_http *metrics; /* NULL: not served */
 };
 

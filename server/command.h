@@ -1,5 +1,5 @@
-/* command.h - what berthd can be told to do, one function a command. Each returns the exit code: 0,
- * 1 for a failure, 2 for a wrong call. argv: the arguments after the command's name. */
+/* command.h - what berthd can be told to do, one function a command. Each returns the exit code, of
+ * exits.def. argv: the arguments after the command's name. */
 #ifndef BERTH_SERVER_COMMAND_H
 #define BERTH_SERVER_COMMAND_H
 
@@ -9,7 +9,11 @@
 
 struct config;
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum {
+#define EXIT(name, code, words) EXIT_##name = (code),
+#include "server/exits.def"
+#undef EXIT
+};
 
 int command_serve(int argc, char **argv);
 int command_migrate(int argc, char **argv);

@@ -14,19 +14,26 @@
 #include "repo/pool.h"
 #include "scheduler/policy.h"
 #include "server/app.h"
+#include "server/clock.h"
 #include "server/command.h"
 #include "server/config.h"
+#include "server/drain.h"
 #include "server/dso.h"
 #include "server/executor.h"
 #include "server/guard.h"
 #include "server/health.h"
 #include "server/hub.h"
 #include "server/log.h"
+#include "server/loop.h"
 #include "server/metrics.h"
 #include "server/metrics_http.h"
+#include "server/notify.h"
 #include "server/probe.h"
 #include "server/reflection.h"
 #include "server/server.h"
+#include "server/startup.h"
+
+enum { STARTUP_MARGIN_MS = 10000 }; /* beyond startup_timeout, for what makes it end */
 
 static void block_signals(sigset_t *ret)
 {
@@ -34,6 +41,7 @@ static void block_signals(sigset_t *ret)
     sigaddset(ret, SIGTERM);
     sigaddset(ret, SIGINT);
     sigaddset(ret, SIGHUP);
+    sigaddset(ret, STARTUP_SIGNAL);
     pthread_sigmask(SIG_BLOCK, ret, NULL);
     signal(SIGPIPE, SIG_IGN); /* hiredis and libgrpc write to sockets that may be gone */
 }
@@ -135,7 +143,7 @@ static int serve_metrics(struct app *app, struct err *e)
 
 static int make_parts(struct app *app, struct err *e)
 {
-    if (load_plugins(app, e) < 0)
+    if (load_plugins(app, e) < 0 || startup_check_options(app, app->config, e) < 0)
         return -1;
     app->health = health_create();
     if (reflection_create(&app->reflection, e) < 0 ||
@@ -145,13 +153,13 @@ static int make_parts(struct app *app, struct err *e)
         serve_metrics(app, e) < 0)
         return -1;
     server_start(app->server);
-    health_set(app->health, HEALTH_START, true, NULL);
-    return write_port(app, e);
+    return startup_create(app, &app->startup, e) < 0 ? -1 : write_port(app, e);
 }
 
 /* The reverse of make_parts(), however far that came. */
 static void destroy_parts(struct app *app)
 {
+    startup_destroy(app->startup);
     metrics_http_destroy(app->metrics);
     server_destroy(app->server);
     service_finish(app);
@@ -170,51 +178,153 @@ static void apply_log(const struct config *g)
                     now->log_levels.items, now->log_levels.n);
 }
 
-/* SIGHUP: the settings are read again; a bad file changes nothing, and the log says so. What is
- * said of it is said at the old level. */
-static void await_end(const struct config *g, const sigset_t *signals)
+/* --- waiting for the end --- */
+
+/* A part whose lock is never given back ends the signs of life. */
+static void show_life(struct app *app, struct notify *n)
 {
-    int sig = 0;
-    do {
-        struct err e = {.code = ERR_NONE};
-        if (sigwait(signals, &sig) != 0)
-            continue;
-        log_info("signal", LOG_STR("name", sigabbrev_np(sig)));
-        if (sig == SIGHUP && config_reload(g, &e) == 0)
-            apply_log(g);
-    } while (sig != SIGTERM && sig != SIGINT);
+    struct executors_stats x;
+    struct server_stats s;
+    char why[200], status[250];
+    executors_stats(app->executors, &x);
+    server_stats(app->server, &s);
+    (void)loop_failure(app->loop, "", NULL); /* no group's name */
+    if (health_get(app->health, why, sizeof(why)))
+        (void)snprintf(status, sizeof(status), "Serving on %s.", server_address(app->server));
+    else
+        (void)snprintf(status, sizeof(status), "Not serving: %s", why);
+    notify_status(n, status);
+    if (n->watchdog_ns > 0)
+        notify_say(n, "WATCHDOG=1");
 }
 
-static void drain(struct app *app)
+/* Until the next sign of life: three to a watchdog's interval, one a second at most. */
+static struct timespec until_next(const struct notify *n)
+{
+    const int64_t ns =
+        n->watchdog_ns > 0 && n->watchdog_ns < 3 * NS_PER_S ? n->watchdog_ns / 3 : NS_PER_S;
+    return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+}
+
+/* The settings are read again; a bad file changes nothing, and the log says so. What is said of it
+ * is said at the old level. */
+static void reload(const struct config *g, struct notify *n)
+{
+    struct err e = {.code = ERR_NONE};
+    if (n->is_ready)
+        notify_say(n, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_ns() / 1000));
+    if (config_reload(g, &e) == 0)
+        apply_log(g);
+    if (n->is_ready)
+        notify_say(n, "READY=1");
+}
+
+/* *ret_code: with which the process is to end, when the start-up checks have failed. */
+static bool has_failed(struct app *app, struct notify *n, int *ret_code)
+{
+    struct err e;
+    const enum startup_state state = startup_look(app->startup, &e, ret_code);
+    if (state == STARTUP_DONE)
+        notify_say(n, "READY=1");
+    n->is_ready = state == STARTUP_DONE;
+    if (state != STARTUP_FAILED)
+        return false;
+    log_err(LOG_ERROR, "cannot start", &e, NULL, 0);
+    return true;
+}
+
+/* Returns the exit code. */
+static int await_end(struct app *app, struct notify *n, const sigset_t *signals)
+{
+    for (;;) {
+        const struct timespec wait = until_next(n);
+        const int sig = n->fd < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &wait);
+        int code = EXIT_OK;
+        if (sig == STARTUP_SIGNAL && has_failed(app, n, &code))
+            return code;
+        if (sig > 0 && sig != STARTUP_SIGNAL)
+            log_info("signal", LOG_STR("name", sigabbrev_np(sig)));
+        if (sig == SIGHUP)
+            reload(app->config, n);
+        if (sig == SIGTERM || sig == SIGINT)
+            return EXIT_OK;
+        if (n->fd >= 0)
+            show_life(app, n);
+    }
+}
+
+static void drain(struct app *app, struct notify *n)
 {
     const int64_t grace_ms = CONFIG_NOW(app->config, grace_period);
+    sigset_t again;
+    sigemptyset(&again);
+    sigaddset(&again, SIGTERM);
+    sigaddset(&again, SIGINT);
+    drain_force(grace_ms, &again);
     log_info("draining", LOG_NUM("grace_ms", grace_ms));
+    notify_say(n, "STOPPING=1\nSTATUS=Draining.");
     health_set(app->health, HEALTH_DRAIN, false, "The server is shutting down.");
     service_drain(app);
-    server_drain(app->server, grace_ms);
+    server_drain(app->server, drain_work_ms(grace_ms));
+}
+
+static int check_options(void *ctx, const struct config *next, void **ret_made, struct err *e)
+{
+    *ret_made = NULL;
+    return startup_check_options(ctx, next, e);
+}
+
+static void apply_nothing(void *ctx, const struct config *now, void *made)
+{
+    (void)ctx;
+    (void)now;
+    (void)made;
+}
+
+static void say_that_it_listens(struct app *app, struct notify *n)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct config *g = app->config;
+    log_info("listening", LOG_STR("address", server_address(app->server)),
+             LOG_STR("replica", g->replica), LOG_STR("version", BERTH_VERSION),
+             LOG_STR("database", config_redact(g->database, a)), LOG_STR("redis", g->redis));
+    /* ready it is when the start-up checks are done: that may last */
+    notify_say(n, "STATUS=Starting.\nEXTEND_TIMEOUT_USEC=%lld",
+               (long long)(g->startup_timeout + STARTUP_MARGIN_MS) * 1000);
+}
+
+/* A wrong value of a setting is a wrong call. */
+static int exit_of(const struct err *e)
+{
+    return e->reason != NULL && strcmp(e->reason, "BAD_PLUGIN_OPTION") == 0 ? EXIT_USAGE
+                                                                            : EXIT_FAILED;
 }
 
 static int serve(const struct config *g, const sigset_t *signals)
 {
     struct app app = {.config = g};
+    struct notify n;
     struct err e = {.code = ERR_NONE};
     int code = EXIT_OK;
+    struct config_listener options = {
+        .name = "plugin options", .check = check_options, .apply = apply_nothing, .ctx = &app};
     apply_log(g);
     gpr_set_log_function(log_grpc);
+    notify_open(&n);
     grpc_init();
     if (make_parts(&app, &e) < 0) {
         log_err(LOG_ERROR, "cannot start", &e, NULL, 0);
-        code = EXIT_FAILED;
+        code = exit_of(&e);
     } else {
-        CLEANUP(arena_destroyp) struct arena *a = arena_create();
-        log_info("listening", LOG_STR("address", server_address(app.server)),
-                 LOG_STR("replica", g->replica), LOG_STR("version", BERTH_VERSION),
-                 LOG_STR("database", config_redact(g->database, a)), LOG_STR("redis", g->redis));
-        await_end(g, signals);
-        drain(&app);
+        config_listen(g, &options);
+        say_that_it_listens(&app, &n);
+        code = await_end(&app, &n, signals);
+        drain(&app, &n);
+        config_unlisten(g, &options);
     }
     destroy_parts(&app);
     grpc_shutdown_blocking();
+    notify_close(&n);
     log_info("ended", LOG_NUM("code", code));
     return code;
 }

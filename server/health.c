@@ -50,7 +50,7 @@ struct health *health_create(void)
     pthread_mutex_init(&h->lock, NULL);
     for (int i = 0; i < N_HEALTH_PARTS; i++)
         h->well[i] = i != HEALTH_START;
-    snprintf(h->why[HEALTH_START], WHY_BYTES, "The server is not listening yet.");
+    snprintf(h->why[HEALTH_START], WHY_BYTES, "The start-up checks are not done.");
     return h;
 }
 

@@ -14,7 +14,7 @@
 struct health;
 
 enum health_part {
-    HEALTH_START,    /* the server is not listening yet */
+    HEALTH_START,    /* the start-up checks are not done (startup.h) */
     HEALTH_DRAIN,    /* the server drains; final */
     HEALTH_DATABASE, /* reachable and migrated (probe.c) */
     HEALTH_REDIS,    /* reachable, or not needed (probe.c) */

@@ -53,9 +53,9 @@ const char manual_examples[] = "berthd migrate --database 'host=db.example dbnam
                                "berthd repair --dry-run --group gpu\n";
 
 const struct manual_exit manual_exits[] = {
-    {EXIT_OK, "all went well"},
-    {EXIT_FAILED, "it could not be done, or not all of it"},
-    {EXIT_USAGE, "the command line, the environment or the file of settings is wrong"},
+#define EXIT(name, code, words) {(code), words},
+#include "server/exits.def"
+#undef EXIT
 };
 const unsigned n_manual_exits = ARRAY_SIZE(manual_exits);
 

@@ -6,20 +6,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "repo/db_clock.h"
 #include "repo/migrate.h"
 #include "repo/redis.h"
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/health.h"
 #include "server/log.h"
+#include "server/metrics.h"
 
-enum { LOOK_MS = 5000 }; /* longest look at the database */
+enum {
+    LOOK_MS = 5000, /* longest look at the database */
+    US_PER_S = 1000000,
+    US_PER_MS = 1000,
+    NS_PER_US = 1000
+};
 
 struct probe {
     struct health *health;
     struct pg *pg;
     struct redis *redis;
     const struct config *config;
+    bool clock_good;         /* at the last look */
     bool redis_good;         /* at the last look */
     atomic_bool schema_good; /* at the last look */
     pthread_mutex_t lock;
@@ -39,6 +47,38 @@ static void tell(struct probe *p, enum health_part part, bool well, const struct
     health_set(p->health, part, well, why);
 }
 
+static int64_t own_clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t.tv_sec * US_PER_S + t.tv_nsec / NS_PER_US;
+}
+
+/* Warns once when the clocks part, and says when they meet again. Only people are misled by it:
+ * logs have this machine's time, rows the database's. */
+static void compare_clocks(struct probe *p)
+{
+    struct err e = {.code = ERR_NONE};
+    const int64_t before = own_clock_us();
+    int64_t theirs = 0;
+    if (db_clock_read(p->pg, &theirs, &e) < 0)
+        return;
+    const int64_t after = own_clock_us();
+    /* what the way there and back may account for is no difference */
+    const int64_t ahead = theirs > after ? theirs - after : theirs < before ? theirs - before : 0;
+    const int64_t bound_us = CONFIG_NOW(p->config, max_clock_difference) * US_PER_MS;
+    const bool good = ahead <= bound_us && ahead >= -bound_us;
+    metric_set(METRIC_clock_difference_seconds, 0, ahead * NS_PER_US);
+    if (!good && p->clock_good)
+        log_warn("the clocks of the database and of this machine differ; decisions go by the "
+                 "database's",
+                 LOG_NUM("database_is_ahead_ms", ahead / US_PER_MS));
+    else if (good && !p->clock_good)
+        log_info("the clocks of the database and of this machine agree again",
+                 LOG_NUM("database_is_ahead_ms", ahead / US_PER_MS));
+    p->clock_good = good;
+}
+
 static void look(struct probe *p)
 {
     struct err e = {.code = ERR_NONE};
@@ -46,6 +86,8 @@ static void look(struct probe *p)
     bool good = migrate_check(p->pg, &e) == 0;
     atomic_store(&p->schema_good, good);
     tell(p, HEALTH_DATABASE, good, &e);
+    if (good)
+        compare_clocks(p);
     e = (struct err){.code = ERR_NONE};
     good = redis_ping(p->redis, &e) == 0;
     /* rounds run without it: then its absence takes nobody out of service */
@@ -85,6 +127,7 @@ int probe_create(const struct config *g, struct health *h, struct probe **ret, s
     p->health = h;
     p->config = g;
     p->redis_good = true;
+    p->clock_good = true;
     pthread_mutex_init(&p->lock, NULL);
     clock_cond_init(&p->wake);
     if (pg_create(g->database, &p->pg, e) < 0 ||

@@ -6,6 +6,7 @@
 #include "server/caretaker.h"
 #include "server/clock.h"
 #include "server/config.h"
+#include "server/drain.h"
 #include "server/hub.h"
 #include "server/loop.h"
 #include "server/round_service.h"
@@ -64,7 +65,8 @@ void service_drain(struct app *app)
 {
     /* rounds of calls: the server refuses those from now on */
     bridge_hint_to(app->bridge, NULL);
-    loop_drain(app->loop, clock_ns() + app->config->grace_period * NS_PER_MS);
+    const int64_t work_ms = drain_work_ms(CONFIG_NOW(app->config, grace_period));
+    loop_drain(app->loop, clock_ns() + work_ms * NS_PER_MS);
     caretaker_destroy(app->caretaker);
     app->caretaker = NULL;
 }

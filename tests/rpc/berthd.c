@@ -159,6 +159,11 @@ void berthd_signal(int sig)
     ck_assert_int_eq(kill(child, sig), 0);
 }
 
+int berthd_wait(void)
+{
+    return reap();
+}
+
 int berthd_end(void)
 {
     berthd_signal(SIGTERM);

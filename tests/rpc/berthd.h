@@ -18,6 +18,7 @@ const char *berthd_serve(const char *const *args);
 int berthd_metrics_port(void);
 /* SIGTERM, then waits; returns the exit code. */
 int berthd_end(void);
+int berthd_wait(void); /* without a signal */
 void berthd_signal(int sig);
 
 const char *berthd_stdout(void); /* the whole text so far */
