@@ -123,7 +123,8 @@ START_TEST(calls_go_on_while_settings_are_read_again)
         ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call_on, &callers[i]), 0);
     }
     for (int i = 0; i < ROUNDS; i++) {
-        reload("executors: 3\nslot_priority: [cpu, mem]\nplugin_options: [fifo.x=1]\n"
+        reload("executors: 3\nslot_priority: [cpu, mem]\nplugin_options: "
+               "[fifo.num_retries_to_skip=1]\n"
                "commit_chunk: 2\nmax_in_flight: 50\n",
                READ);
         reload("executors: 3\nslot_priority: [mem]\ncommit_chunk: none\n", NOT_READ);
