@@ -15,6 +15,8 @@
 #   services_psql DB ARG...    psql, quiet, stops at the first error
 #   services_database NAME     makes the database anew, empty
 #
+# SERVICES_PG_SETTINGS: more lines for postgresql.conf, for benches.
+#
 # SERVICES_DIR is the folder in use: DIR, or one under /tmp when DIR does not suit.
 
 SERVICES_DIR=
@@ -140,6 +142,7 @@ services_configure() {
         echo "max_connections = 120"
         echo "log_min_messages = warning"
         [[ $1 != *" fast "* ]] || printf '%s = off\n' fsync synchronous_commit full_page_writes
+        [[ -z ${SERVICES_PG_SETTINGS:-} ]] || printf '%s\n' "$SERVICES_PG_SETTINGS"
     } >"$SERVICES_DIR/pg/berth.conf"
 }
 

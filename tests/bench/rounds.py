@@ -1,0 +1,152 @@
+"""Whole rounds through the RPC beside what PostgreSQL charges for the same rows, on copies of one database.
+
+    rounds.py --build DIR [--sessions N] [--agents N] ... ; used by tests/bench/run
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+import stubs  # noqa: E402  pylint: disable=wrong-import-position
+from world import Server, Services  # noqa: E402  pylint: disable=wrong-import-position
+
+GROUP = "bench"
+# PostgreSQL as an operator would set it on a machine like this, so that neither side pays for small buffers.
+POSTGRES = "shared_buffers = 2GB\nmax_wal_size = 8GB\ncheckpoint_timeout = 30min\nautovacuum = off"
+RPC_SECONDS = 600
+COUNTS = 1  # ROUND_VIEW_COUNTS
+
+
+class Bench:
+    """Services, and a database made from a template for each measurement."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+        self.folder = Path(tempfile.mkdtemp(prefix="berth-bench-", dir="/tmp"))
+        self.folder.chmod(0o711)
+        stubs.generate(ROOT, self.folder / "stubs")
+        os.environ["SERVICES_PG_SETTINGS"] = POSTGRES
+        self.services = Services(self.folder / "services")
+        self.copies = 0
+        self.servers: list[Server] = []
+
+    def conninfo(self, name: str) -> str:
+        return f"{self.services.conninfo} dbname={name}"
+
+    def psql(self, database: str, *arguments: str) -> str:
+        done = subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", self.conninfo(database), *arguments],
+                              capture_output=True, text=True, timeout=RPC_SECONDS, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"psql: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def make(self, name: str, **size: float) -> None:
+        """A cluster (cluster.sql) as a template."""
+        self.services.command(f"database {name}")
+        subprocess.run([self.build / "server/berthd", "migrate", "--database", self.conninfo(name)], check=True,
+                       stdout=subprocess.DEVNULL)
+        values = {"sessions": 0, "agents": 0, "shapes": 20, "owners": 50, "kernels": 1, "fill": 0, **size}
+        variables = [word for key, value in values.items() for word in ("-v", f"{key}={value}")]
+        self.psql(name, *variables, "-f", str(HERE / "cluster.sql"))
+        self.psql(name, "-c", "VACUUM ANALYZE")
+
+    def copy(self, template: str) -> str:
+        self.copies += 1
+        name = f"{template}_{self.copies}"
+        self.psql("postgres", "-c", f"CREATE DATABASE {name} TEMPLATE {template}", "-c", "CHECKPOINT")
+        subprocess.run(["redis-cli", "-s", f"{self.services.run}/redis.sock", "flushall"], check=True,
+                       stdout=subprocess.DEVNULL)
+        return name
+
+    def drop(self, name: str) -> None:
+        self.psql("postgres", "-c", f"DROP DATABASE {name} WITH (FORCE)")
+
+    def floor(self, database: str, what: str) -> float:
+        done = subprocess.run([self.build / "tests/bench/floor", self.conninfo(database), what], check=True,
+                              capture_output=True, text=True)
+        return float(done.stdout)
+
+    def server(self, database: str, *flags: str) -> Server:
+        server = Server(self.build, self.conninfo(database), self.services.redis, self.folder, *flags)
+        self.servers.append(server)
+        server.await_health("SERVING")
+        return server
+
+    def round(self, server: Server) -> tuple[float, Any]:
+        begin = time.monotonic()
+        answer = server.client.call("ScheduleScalingGroup", timeout=RPC_SECONDS, scaling_group=GROUP, view=COUNTS)
+        return time.monotonic() - begin, answer
+
+    def close(self) -> None:
+        for server in self.servers:
+            if server.process.poll() is None:
+                server.stop()
+        self.services.close()
+
+
+def phases(answer: Any) -> str:
+    return " ".join(f"{p.name} {p.duration.ToMilliseconds()}" for p in answer.round.phases)
+
+
+def whole_round(bench: Bench, sessions: int, agents: int, times: int) -> None:
+    bench.make("big", sessions=sessions, agents=agents)
+    for _ in range(times):
+        name = bench.copy("big")
+        bench.floor(name, "read")  # the copy is in memory from here on
+        read = bench.floor(name, "read")
+        write = bench.floor(name, "write")
+        bench.drop(name)
+        name = bench.copy("big")
+        bench.floor(name, "read")
+        server = bench.server(name)
+        took, answer = bench.round(server)
+        print(f"{sessions} x {agents}: read {read:.3f} write {write:.3f} round {took:.3f} "
+              f"ratio {took / (read + write):.2f}; scheduled {answer.counts.scheduled}; ms: {phases(answer)}", flush=True)
+        idle, answer = bench.round(server)
+        print(f"  nothing waits: {idle:.4f}; ms: {phases(answer)}")
+        server.stop()
+        bench.drop(name)
+    bench.drop("big")
+
+
+def idle_round(bench: Bench, sessions: int, agents: int, times: int) -> None:
+    bench.make("packed", sessions=sessions, agents=agents, fill=1)
+    name = bench.copy("packed")
+    server = bench.server(name)
+    for i in range(times + 1):
+        took, answer = bench.round(server)
+        print(f"nothing fits, round {i + 1}: {took:.3f}; ms: {phases(answer)}", flush=True)
+    server.stop()
+    bench.drop(name)
+    bench.drop("packed")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=Path, required=True)
+    parser.add_argument("--sessions", type=int, default=10000)
+    parser.add_argument("--agents", type=int, default=1000)
+    parser.add_argument("--times", type=int, default=3)
+    options = parser.parse_args()
+    bench = Bench(options.build.resolve())
+    try:
+        if options.times > 0:
+            whole_round(bench, options.sessions, options.agents, options.times)
+        idle_round(bench, options.sessions, options.agents, 2)
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()
