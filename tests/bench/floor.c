@@ -112,7 +112,8 @@ static const char *const writes[] = {
     "status_history = s.status_history || jsonb_build_object('SCHEDULED', now()) "
     "FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[]) "
     "AS u(session, kernel, agent, cpu, mem) WHERE s.id = u.session",
-    "INSERT INTO session_scheduling_history (id, session_id, phase, from_status, to_status, result, "
+    "INSERT INTO session_scheduling_history (id, session_id, phase, from_status, to_status, "
+    "result, "
     "message, sub_steps, attempts, created_at, updated_at) "
     "SELECT gen_random_uuid(), session, 'schedule-sessions', 'PENDING', 'SCHEDULED', 'SUCCESS', "
     "'schedule-sessions success', '[]', 1, now(), now() "
@@ -184,10 +185,11 @@ static void write_chunk(struct pg *pg, const struct rows *v, uint32_t from, uint
     for (size_t i = 0; i < ARRAY_SIZE(writes); i++) {
         const char *sql = writes[i];
         if (strstr(sql, "FROM u GROUP BY") != NULL)
-            sql = arena_printf(a,
-                               "WITH u AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], "
-                               "$4::numeric[], $5::numeric[]) AS u(session, kernel, agent, cpu, mem)) %s",
-                               sql);
+            sql = arena_printf(
+                a,
+                "WITH u AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], "
+                "$4::numeric[], $5::numeric[]) AS u(session, kernel, agent, cpu, mem)) %s",
+                sql);
         check(pg_exec(t, sql, p, ARRAY_SIZE(p), NULL, &e), &e);
     }
     check(txn_commit(&t, &e), &e);
