@@ -75,8 +75,7 @@ END_TEST
 
 static void *unlock_when_somebody_waits(void *m)
 {
-    db_await(&db,
-             "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+    db_await(&db, "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
              "a round waits");
     PQclear(PQexec(m, "SELECT pg_advisory_unlock(230)"));
     return NULL;
