@@ -9,6 +9,7 @@
 #include "server/config.h"
 #include "server/log.h"
 #include "server/loop_watch.h"
+#include "server/metrics.h"
 
 /* --- the table --- */
 
@@ -112,8 +113,10 @@ void loop_run_ended(struct loop_run *run, enum loop_end end)
     pthread_mutex_lock(&l->lock);
     remove_run(l, run);
     loop_group_end(run->group, end, clock_ns(), loop_random(l));
-    if (!run->group->listed)
+    if (!run->group->listed) {
+        metrics_group_forget(run->group->name);
         loop_group_destroy(run->group);
+    }
     pthread_cond_signal(&l->wake);
     pthread_cond_broadcast(&l->idle);
     pthread_mutex_unlock(&l->lock);

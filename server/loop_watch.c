@@ -119,8 +119,10 @@ static void merge(struct loop_watch *w, const struct config *c, const struct gro
         groups[i] = g;
     }
     for (uint32_t i = 0; i < l->n_groups; i++)
-        if (!l->groups[i]->listed && !l->groups[i]->running)
+        if (!l->groups[i]->listed && !l->groups[i]->running) {
+            metrics_group_forget(l->groups[i]->name);
             loop_group_destroy(l->groups[i]);
+        }
     free(l->groups);
     l->groups = groups;
     l->n_groups = look->n_groups;

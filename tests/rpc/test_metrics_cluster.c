@@ -39,17 +39,24 @@ static bool serves(void *ctx)
     return well;
 }
 
-static int start(void)
+/* more, even_more: flags; NULL: none. */
+static int start_with(const char *more, const char *even_more)
 {
     db = world_create();
     (void)snprintf(settings[0], sizeof(settings[0]), "--database=%s", db.conninfo);
     (void)snprintf(settings[1], sizeof(settings[1]), "--redis=%s", redis_address());
-    const char *const args[] = {settings[0], settings[1], "--metrics-listen=127.0.0.1:0",
-                                "--executors=1", NULL};
+    const char *const args[] = {
+        settings[0], settings[1], "--metrics-listen=127.0.0.1:0", "--executors=1", more,
+        even_more,   NULL};
     client_setup();
     client = client_open(berthd_serve(args));
     await_true(serves, NULL, "berthd to serve");
     return berthd_metrics_port();
+}
+
+static int start(void)
+{
+    return start_with(NULL, NULL);
 }
 
 static void do_round(const char *group)
@@ -117,6 +124,36 @@ START_TEST(metrics_show_a_group_as_tabled)
     ck_assert_msg(strstr(text, "group=\"g2\"") == NULL, "%s: another group is shown",
                   views[_i].what);
     free(text);
+    ck_assert_int_eq(berthd_end(), 0);
+}
+END_TEST
+
+static bool is_forgotten(void *ctx)
+{
+    const int *port = ctx;
+    char *text = scrape(*port);
+    bool gone = strstr(text, "group=\"g2\"") == NULL && strstr(text, "group=\"g1\"") != NULL;
+    free(text);
+    return gone;
+}
+
+static bool is_shown(void *ctx)
+{
+    const int *port = ctx;
+    char *text = scrape(*port);
+    bool shown = strstr(text, "berth_agents{group=\"g2\"") != NULL;
+    free(text);
+    return shown;
+}
+
+/* Nobody asks for its round any more. */
+START_TEST(metrics_forget_a_group_that_the_loop_lost)
+{
+    int port = start_with("--loop=true", "--loop-hint-interval=20ms");
+    await_true(is_shown, &port, "a round of the loop");
+    world_do(&db, "SELECT t.hostile(); DELETE FROM agents WHERE scaling_group = 'g2';"
+                  "DELETE FROM scaling_groups WHERE name = 'g2'");
+    await_true(is_forgotten, &port, "the group to be forgotten");
     ck_assert_int_eq(berthd_end(), 0);
 }
 END_TEST
@@ -204,6 +241,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, metrics_show_a_group_as_tabled, 0, ARRAY_SIZE(views));
+    tcase_add_test(tc, metrics_forget_a_group_that_the_loop_lost);
     tcase_add_test(tc, metrics_count_connections_to_the_database);
     tcase_add_test(tc, metrics_tell_a_busy_connection);
     suite_add_tcase(s, tc);
