@@ -5,7 +5,7 @@
 #include "scheduler/cause.h"
 #include "scheduler/remedy_internal.h"
 
-enum { MAX_NAMED = 8 };
+enum { MAX_NAMED = 8 }; /* sessions, or changes */
 
 struct telling {
     const struct snapshot *snapshot;
@@ -300,10 +300,12 @@ const char *remedy_message(const struct finder *f, const struct remedy *r)
     struct telling t = {.snapshot = s,
                         .session = &s->sessions[remedy_world_session(f->world)],
                         .text.arena = f->arena};
-    for (uint32_t i = 0; i < r->n_changes; i++) {
+    for (uint32_t i = 0; i < r->n_changes && i < MAX_NAMED; i++) {
         text_add(&t.text, i == 0 ? "" : i + 1 < r->n_changes ? ", " : " and ");
         clauses[r->changes[i].kind](&t, &r->changes[i]);
     }
+    if (r->n_changes > MAX_NAMED)
+        text_addf(&t.text, ", and %u more changes like that", r->n_changes - MAX_NAMED);
     char *said = text_end(&t.text);
     said[0] = (char)toupper((unsigned char)said[0]);
     return t.text.len > 0 && said[t.text.len - 1] == '.' ? said

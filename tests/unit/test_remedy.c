@@ -238,6 +238,41 @@ static const struct {
      "option queue_policy \"top-priority\"; agent a; session 1 prio=2147483647; session 9", true,
      "QUEUE_POLICY: Set the group's queue_policy to try-all.\n"
      "QUEUE_POLICY: Give it the priority 2147483647."},
+    {"a start in a minute", "agent a; session 9 batch start=1060", false,
+     "NOT_BEFORE: Wait 60 s until its start.\n"
+     "NOT_BEFORE: Ask for a start now."},
+    {"a start tomorrow", "agent a; session 9 batch start=90000", false,
+     "NOT_BEFORE: Wait 25 h until its start.\n"
+     "NOT_BEFORE: Ask for a start now."},
+    {"ten dependencies",
+     "agent a; session 9; depends 9 on=20 failed; depends 9 on=21 failed; depends 9 on=22 failed; "
+     "depends 9 on=23 failed; depends 9 on=24 failed; depends 9 on=25 failed; depends 9 on=26 "
+     "failed; depends 9 on=27 failed; depends 9 on=28 failed; depends 9 on=29 failed",
+     false,
+     "DEPENDENCY DEPENDENCY_FAILED: Drop its dependency on 00000000-0000-0000-0000-000000000014, "
+     "00000000-0000-0000-0000-000000000015, 00000000-0000-0000-0000-000000000016, "
+     "00000000-0000-0000-0000-000000000017, 00000000-0000-0000-0000-000000000018, "
+     "00000000-0000-0000-0000-000000000019, 00000000-0000-0000-0000-00000000001a, "
+     "00000000-0000-0000-0000-00000000001b, and 2 more."},
+    {"a gang that needs a little on each of ten agents",
+     "agent a cpu=2 held.cpu=1; agent b cpu=2 held.cpu=1; agent c cpu=2 held.cpu=1; agent d cpu=2 "
+     "held.cpu=1; agent e cpu=2 held.cpu=1; agent f cpu=2 held.cpu=1; agent g cpu=2 held.cpu=1; "
+     "agent h cpu=2 held.cpu=1; agent i cpu=2 held.cpu=1; agent j cpu=2 held.cpu=1; session 9 "
+     "multi cpu=2; kernel 9 sub idx=1 cpu=2; kernel 9 sub idx=2 cpu=2; kernel 9 sub idx=3 cpu=2; "
+     "kernel 9 sub idx=4 cpu=2; kernel 9 sub idx=5 cpu=2; kernel 9 sub idx=6 cpu=2; kernel 9 sub "
+     "idx=7 cpu=2; kernel 9 sub idx=8 cpu=2; kernel 9 sub idx=9 cpu=2",
+     false,
+     "CAPACITY: Ask for at most cpu=1 with each kernel.\n"
+     "CAPACITY: Free cpu=1 on a, free cpu=1 on b, free cpu=1 on c, free cpu=1 on d, free cpu=1 on "
+     "e, free cpu=1 on f, free cpu=1 on g, free cpu=1 on h, and 2 more changes like that.\n"
+     "CAPACITY: Add 10 agents of architecture x86_64 with cpu=2 each."},
+    {"a gang whose strict spread leaves no agent",
+     "agent a; sgroup 7 spread strict; session 9 in=7 multi; kernel 9 sub", false,
+     "SESSION_GROUP: Take it out of its session group.\n"
+     "SESSION_GROUP: Add an agent of architecture x86_64."},
+    {"nobody is ahead of it", "agent a cpu=1; session 9 prio=2147483647 cpu=2", true,
+     "INFEASIBLE: Ask for less: cpu 1 instead of 2.\n"
+     "INFEASIBLE: Add an agent of architecture x86_64 with cpu=2."},
 };
 
 START_TEST(remedies_are_as_tabled)

@@ -1,5 +1,7 @@
 /* test_remedy_world.c - changing a snapshot and changing it back, amounts, and where the search
  * ends. */
+#include <string.h>
+
 #include "scheduler/plugin.h"
 #include "scheduler/remedy.h"
 #include "tests/unit/scene.h"
@@ -250,6 +252,35 @@ START_TEST(a_plugin_has_reasons_of_its_own)
 }
 END_TEST
 
+static bool keep_a(const struct room *m, const struct requirement *r,
+                   const struct option_value *options, uint32_t agent)
+{
+    (void)r;
+    (void)options;
+    return strcmp(m->snapshot->agents[agent].id, "a") == 0;
+}
+
+FILTER(only_a, "only_a", "keeps the agent called a", NULL, .keep = keep_a);
+
+/* What another filter refuses nobody here can mend; the agents it keeps can be made to fit. */
+START_TEST(agents_that_a_plugin_refuses_are_not_offered)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    CLEANUP(registry_destroyp) struct registry *registry = registry_create();
+    const struct snapshot *s =
+        scene_snapshot("agent a cpu=4 held.cpu=4; agent b cpu=4 held.cpu=1; session 9 cpu=4", a);
+    struct explain_request q = {0};
+    struct policy *p;
+    struct remedies *r = NULL;
+    struct err e = {0};
+    ck_assert_int_eq(registry_add(registry, &filter_only_a, "test", &e), 0);
+    ck_assert_int_eq(policy_resolve(registry, &config, s, a, &p, &e), 0);
+    ck_assert_int_eq(remedy_find(s, p, &q, NULL, a, &r, &e), 0);
+    ck_assert_msg(r->n == 1 && r->suffice, "%u remedies", r->n);
+    ck_assert_str_eq(r->items[0].message, "Free cpu=4 on a.");
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_test(tc, a_world_is_changed_and_changed_back);
@@ -260,6 +291,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_search_ends_when_time_is_up);
     tcase_add_test(tc, a_plugin_that_misbehaves_ends_the_search);
     tcase_add_test(tc, a_plugin_has_reasons_of_its_own);
+    tcase_add_test(tc, agents_that_a_plugin_refuses_are_not_offered);
 }
 
 int main(void)
