@@ -13,6 +13,7 @@
 #include "server/dso.h"
 #include "server/log.h"
 #include "server/metrics.h"
+#include "server/progress.h"
 
 int command_fail(const struct err *e, int code)
 {
@@ -34,9 +35,10 @@ int command_passwords(const struct config *g, struct err *e)
 
 static void print_line(void *ctx, const char *line)
 {
-    (void)ctx;
+    progress_pause(ctx);
     puts(line);
     fflush(stdout);
+    progress_resume(ctx);
 }
 
 static void drop(int *argc, char **argv, int at, int n)
@@ -88,9 +90,11 @@ int command_migrate(int argc, char **argv)
         return command_fail(&e, EXIT_USAGE);
     if (command_passwords(g, &e) < 0)
         return command_fail(&e, EXIT_USAGE);
-    if (pg_open(g->database, &pg, &e) < 0 || migrate_run(pg, &o, &e) < 0)
-        return command_fail(&e, EXIT_FAILED);
-    return EXIT_OK;
+    struct progress *p = progress_begin("migrate", 0);
+    o.ctx = p;
+    const int rc = pg_open(g->database, &pg, &e) < 0 ? -1 : migrate_run(pg, &o, &e);
+    progress_end(p);
+    return rc < 0 ? command_fail(&e, EXIT_FAILED) : EXIT_OK;
 }
 
 static const char *const kind_names[N_PLUGIN_KINDS] = {

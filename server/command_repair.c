@@ -6,24 +6,29 @@
 #include "repo/repair.h"
 #include "server/command.h"
 #include "server/config.h"
+#include "server/progress.h"
 
 static void print_finding(void *ctx, const struct repair_finding *f)
 {
-    (void)ctx;
+    progress_pause(ctx);
     printf("%s: %s -> %s\n", repair_action_name(f->action), f->fact, f->deed);
     fflush(stdout);
+    progress_resume(ctx);
 }
 
 /* *ret_left: findings that are still there. */
-static int repair_group(struct pg *pg, const char *name, bool dry_run, uint32_t *ret_left,
-                        struct err *e)
+static int repair_group(struct pg *pg, const char *name, bool dry_run, struct progress *p,
+                        uint32_t *ret_left, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     const struct repair_input in = {
-        .scaling_group = name, .dry_run = dry_run, .report = print_finding};
+        .scaling_group = name, .dry_run = dry_run, .report = print_finding, .ctx = p};
     struct repair_result r;
     const int rc = repair_run(pg, &in, a, &r, e);
+    progress_pause(p);
     printf("%s: %u found, %u mended\n", name, r.found, r.mended);
+    fflush(stdout);
+    progress_resume(p);
     *ret_left = r.found - r.mended;
     return rc;
 }
@@ -37,9 +42,11 @@ static int repair_groups(struct pg *pg, const char *only, bool dry_run, uint32_t
     if (only == NULL && repair_list_groups(pg, a, &names, &n, e) < 0)
         return -1;
     *ret_left = 0;
+    CLEANUP(progress_endp) struct progress *p = progress_begin("repair", n);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t left = 0;
-        if (repair_group(pg, names[i], dry_run, &left, e) < 0)
+        progress_step(p, i + 1, names[i]);
+        if (repair_group(pg, names[i], dry_run, p, &left, e) < 0)
             return -1;
         *ret_left += left;
     }

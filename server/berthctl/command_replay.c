@@ -12,6 +12,7 @@
 #include "server/berthctl/report.h"
 #include "server/berthctl/text.h"
 #include "server/dso.h"
+#include "server/progress.h"
 
 struct options {
     char *plan;
@@ -168,9 +169,15 @@ static int run(struct ctl *c, void *options, char **args, unsigned n_args)
     for (size_t i = 0; i < o->plugins.n; i++)
         if (dso_load(registry, o->plugins.items[i], &e) < 0)
             return fail(c, &e);
-    if (replay_run(x.path, o->plan, registry, c->arena, &x.replay, &e) < 0)
+    struct progress *p = progress_begin("replay", 2);
+    progress_step(p, 1, "reading and deciding");
+    const int rc = replay_run(x.path, o->plan, registry, c->arena, &x.replay, &e);
+    progress_step(p, 2, "comparing");
+    if (rc == 0)
+        compare(&x, c->arena);
+    progress_end(p);
+    if (rc < 0)
         return fail(c, &e);
-    compare(&x, c->arena);
     if (o->print) {
         print_lines(c, snapshot_print(x.replay.snapshot, c->arena));
         print_lines(c, plan_print(x.replay.snapshot, x.replay.now, c->arena));
