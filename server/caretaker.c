@@ -24,7 +24,7 @@ enum {
     REPAIR_MS = 600 * 1000, /* one pass over one group, at most */
     MIRROR_MS = 60 * 1000,  /* counting all sessions, at most */
     TRIM_MS = 10 * 1000,    /* one batch, at most */
-    TRIM_LOOK_MS = 1000,    /* all batches of one look; what is left is for the next */
+    TRIM_LOOK_MS = 1000,    /* the batches of one kind in a look; what is left is for the next */
     TRIM_PAUSE_MS = 20      /* between batches: others get a turn */
 };
 
@@ -182,14 +182,18 @@ static void trim(struct caretaker *c)
     struct err e = {.code = ERR_NONE};
     const int64_t start = clock_ns();
     int rc = 0;
+    bool more = false;
     if (start < c->trim_ns || !begin(c, TRIM_MS))
         return;
     rc = migrate_check(c->pg, &e);
-    for (int kind = 0; rc == 0 && kind < N_RETENTION_KINDS; kind++)
-        rc = trim_kind(c, &policy, (enum retention_kind)kind, start + TRIM_LOOK_MS * NS_PER_MS, &e);
+    for (int kind = 0; rc >= 0 && kind < N_RETENTION_KINDS; kind++) {
+        const int64_t until = clock_ns() + TRIM_LOOK_MS * NS_PER_MS; /* each gets its turn */
+        rc = trim_kind(c, &policy, (enum retention_kind)kind, until, &e);
+        more |= rc == 1;
+    }
     if (rc < 0 && !atomic_load(&c->is_over))
         log_err(LOG_DEBUG, "what is too old was not removed; the next look does", &e, NULL, 0);
-    if (rc == 0)
+    if (rc >= 0 && !more)
         c->trim_ns = clock_ns() + g->retention_interval * NS_PER_MS;
 }
 

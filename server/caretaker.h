@@ -9,7 +9,7 @@
  * single key that was evicted or overwritten.
  *
  * Every retention_interval it removes events, rounds and stored answers that are too old or too
- * many (repo/retention.h): batch by batch with pauses, for a second a look. */
+ * many (repo/retention.h): batch by batch with pauses, for a second a kind and look. */
 #ifndef BERTH_SERVER_CARETAKER_H
 #define BERTH_SERVER_CARETAKER_H
 
