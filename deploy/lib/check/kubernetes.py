@@ -144,11 +144,11 @@ class Overlay:
 
     def settings(self) -> dict[str, str]:
         """What the ConfigMap says, as berthd reads it."""
-        maps = [o for o in self.of("ConfigMap") if "berth.yaml" in o.get("data", {})]
+        maps = [o for o in self.of("ConfigMap") if "berthd.yaml" in o.get("data", {})]
         if not maps:
             return {}
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            file.write(maps[0]["data"]["berth.yaml"])
+            file.write(maps[0]["data"]["berthd.yaml"])
             file.flush()
             return settings(Path(file.name), self.tools, self.faults, self.where(maps[0]))
 

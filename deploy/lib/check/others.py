@@ -57,7 +57,7 @@ def check_compose(root: Path, tools: Tools, faults: Faults) -> None:
             f"{where}: {name}",
             "has another version",
         )
-    now = settings(folder / "berth.yaml", tools, faults, "compose/berth.yaml")
+    now = settings(folder / "berthd.yaml", tools, faults, "compose/berthd.yaml")
     stop = seconds(str(services.get("berth", {}).get("stop_grace_period", "10s")))
     faults.expect(
         stop > seconds(now.get("grace_period", "10s")),
@@ -100,7 +100,9 @@ def check_systemd(root: Path, tools: Tools, faults: Faults) -> None:
     limits = [
         line.partition("=")[2] for line in text.splitlines() if line.startswith("TimeoutStopSec=")
     ]
-    now = settings(root / "deploy/compose/berth.yaml", tools, faults, "compose/berth.yaml")
+    now = settings(root / "deploy/compose/berthd.yaml", tools, faults, "compose/berthd.yaml")
+    for line in ("Type=notify", "WatchdogSec="):
+        faults.expect(f"\n{line}" in text, where, f"has no {line}")
     faults.expect(
         bool(limits) and seconds(limits[0]) > seconds(now.get("grace_period", "10s")), where,
         "TimeoutStopSec is not above grace_period",

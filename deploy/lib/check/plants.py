@@ -74,14 +74,14 @@ PLANTS = [
     ),
     Plant(
         "kubernetes",
-        K + "overlays/production/berth.yaml",
+        K + "overlays/production/berthd.yaml",
         "max_connection_age",
         "max_connection_ago",
         "berthd refuses it",
     ),
     Plant(
         "kubernetes",
-        K + "overlays/production/berth.yaml",
+        K + "overlays/production/berthd.yaml",
         "50062",
         "50063",
         "setting health_listen is not port health",
@@ -131,10 +131,13 @@ PLANTS = [
     ),
     Plant(
         "compose",
-        "deploy/compose/berth.yaml",
+        "deploy/compose/berthd.yaml",
         "insecure_listen: true",
         "insecure_listen: yes please",
         "berthd refuses it",
+    ),
+    Plant(
+        "systemd", "deploy/systemd/berthd.service", "Type=notify", "Type=exec", "has no Type=notify"
     ),
     Plant(
         "systemd",
