@@ -24,8 +24,9 @@ static const struct migration {
     const char *name;
     const unsigned char *text;
     enum migration_where where;
+    enum migration_kind kind;
 } migrations[] = {
-#define MIGRATION(name, where) {#name, migration_##name, MIGRATION_##where},
+#define MIGRATION(name, where, kind) {#name, migration_##name, MIGRATION_##where, MIGRATION_##kind},
 #include "repo/migrations/migrations.def"
 #undef MIGRATION
 };
@@ -42,14 +43,17 @@ static const char bootstrap_sql[] =
     " checksum bytea NOT NULL CHECK (octet_length(checksum) = 32)," /* SHA-256 of the text */
     " skipped boolean NOT NULL," /* an adopted database: the tables are the Manager's */
     " applied_at timestamptz NOT NULL DEFAULT now(),"
-    " applied_by text NOT NULL)"; /* version of berthd */
+    " applied_by text NOT NULL);" /* version of berthd */
+    /* programs that do not know the migration may go on */
+    "ALTER TABLE berth.schema_migrations"
+    " ADD COLUMN IF NOT EXISTS expand boolean NOT NULL DEFAULT false";
 
 /* What the database says it has. */
 struct applied {
     struct pg_rows *rows;
     bool any, adopted;
 };
-enum { COL_NAME, COL_CHECKSUM, COL_SKIPPED };
+enum { COL_NAME, COL_CHECKSUM, COL_SKIPPED, COL_EXPAND };
 
 static void report(const struct migrate_options *o, const char *name, const char *what)
 {
@@ -67,8 +71,12 @@ static void checksum(const struct migration *m, uint8_t ret[CHECKSUM])
 
 static int read_applied(struct txn *t, struct applied *ret, struct err *e)
 {
-    if (pg_query(t, "SELECT name, checksum, skipped FROM berth.schema_migrations ORDER BY name",
-                 "txb", NULL, 0, &ret->rows, e) < 0)
+    /* a database that was migrated before there was a column "expand" has none */
+    if (pg_query(t,
+                 "SELECT name, checksum, skipped,"
+                 " coalesce((to_jsonb(m)->>'expand')::boolean, false)"
+                 " FROM berth.schema_migrations m ORDER BY name",
+                 "txbb", NULL, 0, &ret->rows, e) < 0)
         return -1;
     ret->any = rows_count(ret->rows) > 0;
     ret->adopted = ret->any && rows_bool(ret->rows, 0, COL_SKIPPED);
@@ -83,7 +91,7 @@ static uint32_t find_applied(const struct pg_rows *r, const char *name)
     return NONE;
 }
 
-/* A migration this program does not know: the database is ahead of it. */
+/* A migration this program does not know, and that is not for it: the database is ahead of it. */
 static int check_newer(const struct pg_rows *r, struct err *e)
 {
     for (uint32_t i = 0; i < rows_count(r); i++) {
@@ -91,11 +99,12 @@ static int check_newer(const struct pg_rows *r, struct err *e)
         bool known = false;
         for (unsigned m = 0; m < ARRAY_SIZE(migrations) && !known; m++)
             known = strcmp(migrations[m].name, name) == 0;
-        if (known)
+        if (known || rows_bool(r, i, COL_EXPAND))
             continue;
         err_set(e, ERR_PRECONDITION, "SCHEMA_NEWER",
-                "The database is newer than this berthd (%s): it has migration %s.", BERTH_VERSION,
-                name);
+                "The database is newer than this berthd (%s): it has migration %s, which only newer"
+                " programs can work with.",
+                BERTH_VERSION, name);
         return err_meta(e, "migration", "%s", name);
     }
     return 0;
@@ -185,11 +194,22 @@ static int record(struct txn *t, const struct migration *m, bool skipped, struct
     uint8_t sum[CHECKSUM];
     checksum(m, sum);
     const struct pg_param p[] = {param_text(m->name), param_bytea(sum, sizeof(sum)),
-                                 param_bool(skipped), param_text(BERTH_VERSION)};
+                                 param_bool(skipped), param_text(BERTH_VERSION),
+                                 param_bool(m->kind == MIGRATION_EXPAND)};
     return pg_exec(t,
-                   "INSERT INTO berth.schema_migrations (name, checksum, skipped, applied_by)"
-                   " VALUES ($1, $2, $3, $4)",
+                   "INSERT INTO berth.schema_migrations"
+                   " (name, checksum, skipped, applied_by, expand) VALUES ($1, $2, $3, $4, $5)",
                    p, ARRAY_SIZE(p), NULL, e);
+}
+
+/* What was applied before the column was there says nothing yet. */
+static int tell_kind(struct txn *t, const struct migration *m, bool told, struct err *e)
+{
+    const struct pg_param p[] = {param_text(m->name), param_bool(m->kind == MIGRATION_EXPAND)};
+    if (told == (m->kind == MIGRATION_EXPAND))
+        return 0;
+    return pg_exec(t, "UPDATE berth.schema_migrations SET expand = $2 WHERE name = $1", p,
+                   ARRAY_SIZE(p), NULL, e);
 }
 
 static int apply(struct pg *c, const struct migration *m, bool adopted,
@@ -203,7 +223,8 @@ static int apply(struct pg *c, const struct migration *m, bool adopted,
     CLEANUP(rows_freep) struct pg_rows *rows = has.rows;
     const uint32_t row = find_applied(rows, m->name);
     if (row != NONE) {
-        if (check_checksum(m, rows, row, e) < 0)
+        if (check_checksum(m, rows, row, e) < 0 ||
+            tell_kind(t, m, rows_bool(rows, row, COL_EXPAND), e) < 0 || txn_commit(&t, e) < 0)
             return -1;
         report(o, m->name, "already done");
         return 0;

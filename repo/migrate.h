@@ -19,7 +19,9 @@ struct migrate_options {
 };
 
 int migrate_run(struct pg *c, const struct migrate_options *o, struct err *e) MUST_CHECK;
-/* ERR_PRECONDITION, reason SCHEMA_OUTDATED or SCHEMA_NEWER, naming the first migration missing. */
+/* ERR_PRECONDITION, reason SCHEMA_OUTDATED, naming the first migration missing, or SCHEMA_NEWER,
+ * naming the first one this program does not know and cannot work beside. Migrations it does not
+ * know but can work beside (EXPAND, migrations.def) are no reason. */
 int migrate_check(struct pg *c, struct err *e) MUST_CHECK;
 
 #endif

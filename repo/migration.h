@@ -9,7 +9,13 @@ enum migration_where {
     MIGRATION_STANDALONE /* not in an adopted database */
 };
 
-#define MIGRATION(name, where) extern const unsigned char migration_##name[]; /* NUL-terminated */
+enum migration_kind {
+    MIGRATION_CONTRACT, /* who does not know it must not work with the database */
+    MIGRATION_EXPAND
+};
+
+#define MIGRATION(name, where, kind)                                                               \
+    extern const unsigned char migration_##name[]; /* NUL-terminated */
 #include "repo/migrations/migrations.def"
 #undef MIGRATION
 

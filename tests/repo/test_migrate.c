@@ -35,7 +35,7 @@ static int check(const struct db *d)
 }
 
 /* How many there are, and the last one's name. */
-#define MIGRATION(name, where) MIGRATION_##name,
+#define MIGRATION(name, where, kind) MIGRATION_##name,
 enum {
 #include "repo/migrations/migrations.def"
     N_MIGRATIONS
@@ -94,6 +94,14 @@ static const struct {
     {"a migration of a later version",
      "INSERT INTO berth.schema_migrations VALUES ('9999_future', sha256('x'), false, now(), '9')",
      "SCHEMA_NEWER", "SCHEMA_NEWER", "9999_future"},
+    {"one of a later version beside one that can be lived with",
+     "INSERT INTO berth.schema_migrations VALUES"
+     " ('9998_near', sha256('x'), false, now(), '9', true), ('9999_far', sha256('x'), false, now(), '9', false)",
+     "SCHEMA_NEWER", "SCHEMA_NEWER", "9999_far"},
+    {"one of a later version, in a database without the column that tells",
+     "ALTER TABLE berth.schema_migrations DROP COLUMN expand;"
+     "INSERT INTO berth.schema_migrations VALUES ('9999_future', sha256('x'), false, now(), '9')",
+     "SCHEMA_NEWER", "SCHEMA_NEWER", "9999_future"},
     {"a migration that cannot be applied any more",
      "DELETE FROM berth.schema_migrations WHERE name LIKE '0002%'",
      "DATABASE_ERROR", "SCHEMA_OUTDATED", NULL},
@@ -123,6 +131,34 @@ START_TEST(migrate_treats_other_versions_as_tabled)
     ck_assert_msg(states[_i].named == NULL || strstr(e.message, states[_i].named) != NULL, "%s: %s",
                   states[_i].what, e.message);
     ck_assert_msg(db_int(&d, objects_sql) == objects, "%s: something was made", states[_i].what);
+}
+END_TEST
+
+START_TEST(migrate_goes_on_beside_later_versions_that_only_add)
+{
+    const struct db d = db_create(DB_MIGRATED);
+    struct lines l = {.n = 0};
+    db_sql(&d, "INSERT INTO berth.schema_migrations VALUES"
+               " ('9998_more', sha256('x'), false, now(), '9', true),"
+               " ('9999_more', sha256('x'), true, now(), '9', true)");
+    assert_done(check(&d), &e, "a check");
+    assert_done(migrate(&d, &l), &e, "a migration by the older program");
+    ck_assert_int_eq(db_int(&d, "SELECT count(*) FROM berth.schema_migrations WHERE name > '99'"),
+                     2);
+}
+END_TEST
+
+START_TEST(migrate_tells_of_each_migration_whether_it_only_adds)
+{
+    const struct db d = db_create(DB_MIGRATED);
+    struct lines l = {.n = 0};
+    static const char wrong[] = "SELECT count(*) FROM berth.schema_migrations WHERE name < '0005' "
+                                "AND expand <> (name > '0004')";
+    ck_assert_int_eq(db_int(&d, wrong), 0);
+    db_sql(&d, "ALTER TABLE berth.schema_migrations DROP COLUMN expand");
+    assert_done(check(&d), &e, "a check before the column is there");
+    assert_done(migrate(&d, &l), &e, "a migration that adds the column");
+    ck_assert_int_eq(db_int(&d, wrong), 0);
 }
 END_TEST
 
@@ -202,6 +238,8 @@ int main(void)
     Suite *s = suite_create("migrate");
     TCase *tc = tcase_create("migrate");
     tcase_add_loop_test(tc, migrate_treats_other_versions_as_tabled, 0, ARRAY_SIZE(states));
+    tcase_add_test(tc, migrate_goes_on_beside_later_versions_that_only_add);
+    tcase_add_test(tc, migrate_tells_of_each_migration_whether_it_only_adds);
     tcase_add_loop_test(tc, migrate_refuses_a_database_with_somebody_elses_tables, 0, 4);
     tcase_add_test(tc, migrate_leaves_nothing_of_a_migration_that_failed);
     tcase_add_test(tc, migrate_makes_the_schema_from_nothing);
