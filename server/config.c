@@ -77,7 +77,6 @@ int config_refuse_at(const char *setting, const char *origin, struct err *e, con
 
 int config_refuse(const struct config *c, const char *setting, struct err *e, const char *fmt, ...)
 {
-    CLEANUP(arena_destroyp) struct arena *a = arena_create();
     char sentence[sizeof(e->message)];
     va_list args;
     va_start(args, fmt);

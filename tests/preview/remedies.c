@@ -231,7 +231,7 @@ static void check_cluster(uint64_t seed, const struct registry *registry)
 int main(int argc, char **argv)
 {
     uint64_t clusters = 2000, seed = 1;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         uint64_t *number = strcmp(argv[i], "--clusters") == 0 ? &clusters
                            : strcmp(argv[i], "--seed") == 0   ? &seed
@@ -242,7 +242,6 @@ int main(int argc, char **argv)
             return 2;
         }
         *number = strtoull(value, NULL, 10);
-        i++;
     }
     CLEANUP(registry_destroyp) struct registry *registry = registry_create();
     for (uint64_t i = 0; i < clusters; i++)

@@ -86,8 +86,7 @@ START_TEST(the_reader_cannot_write)
     assert_done(pg_open(reader(conninfo), &c, &e), &e, "connect");
     assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
     ck_assert_msg(pg_script(t, "UPDATE sessions SET priority = 1", &e) < 0, "the reader may write");
-    ck_assert_msg(strstr(e.detail, "42501") != NULL, "refused for another reason: %s",
-                  e.detail);
+    ck_assert_msg(strstr(e.detail, "42501") != NULL, "refused for another reason: %s", e.detail);
     txn_rollback(t);
     pg_close(c);
 }
