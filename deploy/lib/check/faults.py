@@ -52,12 +52,20 @@ def read_yaml(path: Path, faults: Faults, where: str) -> Any:
         return None
 
 
+# Whoever plants errors one at a time asks the same again and again.
+_answers: dict[str, list[str]] = {}
+_settings: dict[bytes, subprocess.CompletedProcess[str]] = {}
+
+
 def ask_schemas(tools: Tools, requests: list[dict[str, Any]]) -> list[list[str]]:
-    done = run(["node", str(tools.schemas)], json.dumps(requests, default=str))
-    if done.returncode != 0:
-        raise RuntimeError(f"schemas.mjs: {done.stderr.strip()[-500:]}")
-    answers: list[list[str]] = json.loads(done.stdout)
-    return answers
+    keys = [json.dumps(request, sort_keys=True, default=str) for request in requests]
+    new = [key for key in keys if key not in _answers]
+    if new:
+        done = run(["node", str(tools.schemas)], f"[{','.join(new)}]")
+        if done.returncode != 0:
+            raise RuntimeError(f"schemas.mjs: {done.stderr.strip()[-500:]}")
+        _answers.update(zip(new, json.loads(done.stdout)))
+    return [_answers[key] for key in keys]
 
 
 def seconds(text: str) -> float:
@@ -71,7 +79,10 @@ def seconds(text: str) -> float:
 
 def settings(path: Path, tools: Tools, faults: Faults, where: str) -> dict[str, str]:
     """A settings file as berthd reads it; a fault when it refuses."""
-    done = run([str(tools.berthd), "--print-config", "--config", str(path)])
+    text = path.read_bytes()
+    if text not in _settings:
+        _settings[text] = run([str(tools.berthd), "--print-config", "--config", str(path)])
+    done = _settings[text]
     if done.returncode != 0:
         faults.add(where, f"berthd refuses it: {done.stderr.strip()}")
         return {}
