@@ -124,6 +124,7 @@ START_TEST(bounds_are_exact_after_everything_was_removed)
     ck_assert_msg(n == 1 && b[0].oldest == 26 && b[0].last == 25,
                   "of an emptied log: oldest %" PRId64 ", last %" PRId64, b[0].oldest, b[0].last);
     assert_done(group_state_number(t, &id, 1, &numbers, &e), &e, "number");
+    next.time = numbers.now;
     assert_done(event_append(t, &id, numbers.first, &next, 1, w.a, &e), &e, "append");
     assert_done(event_bounds_list(t, NULL, 0, w.a, &b, &n, &e), &e, "bounds");
     ck_assert_msg(b[0].oldest == 26 && b[0].last == 26,
@@ -205,6 +206,7 @@ START_TEST(commits_and_removal_do_not_wait_for_each_other)
     world_do(&w.d, "SELECT t.events('g1', 1, 9, '2 h')");
     assert_done(txn_begin(committer, TXN_WRITE, &t, &e), &e, "begin");
     assert_done(group_state_number(t, &id, 3, &numbers, &e), &e, "number");
+    next[0].time = numbers.now;
     assert_done(event_append(t, &id, numbers.first, next, 3, w.a, &e), &e, "append");
     pg_deadline(w.c, in_ms(5000)); /* it would end by this if it waited */
     ck_assert_uint_eq(remove_all(&p, RETENTION_EVENTS, "while a commit is under way"), 9);
