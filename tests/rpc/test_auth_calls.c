@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/app.h"
+#include "server/executor.h"
 #include "server/server.h"
 #include "tests/rpc/certificates.h"
 #include "tests/rpc/handlers.h"
@@ -239,6 +240,14 @@ START_TEST(caller_has_so_many_calls_and_others_theirs)
 }
 END_TEST
 
+static bool three_wait(void *ctx)
+{
+    struct executors_stats s;
+    (void)ctx;
+    executors_stats(app->executors, &s);
+    return s.queued == 3;
+}
+
 START_TEST(caller_leaves_an_executor_to_others)
 {
     enum { HELD = 4 };
@@ -248,6 +257,7 @@ START_TEST(caller_leaves_an_executor_to_others)
     for (int i = 0; i < HELD; i++)
         k[i] = hold(EVE);
     await_begun(1);
+    await_true(three_wait, NULL, "three calls to wait");
     expect_limit(EVE, "caller_queue");
     ck_assert_msg(call(ANN, SCHEDULE_PATH, reason) == GRPC_STATUS_INTERNAL &&
                       strcmp(reason, "GROUP_NOT_ASKED") == 0,
