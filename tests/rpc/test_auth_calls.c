@@ -254,9 +254,10 @@ START_TEST(caller_leaves_an_executor_to_others)
     char reason[8192];
     struct call_handle *k[HELD];
     start((const char *const[]){"--caller-queue=3", NULL}); /* two executors */
-    for (int i = 0; i < HELD; i++)
+    for (int i = 0; i < HELD; i++) {
         k[i] = hold(EVE);
-    await_begun(1);
+        await_begun(1); /* the first runs before the others come to wait */
+    }
     await_true(three_wait, NULL, "three calls to wait");
     expect_limit(EVE, "caller_queue");
     ck_assert_msg(call(ANN, SCHEDULE_PATH, reason) == GRPC_STATUS_INTERNAL &&
