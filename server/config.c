@@ -3,7 +3,6 @@
 #include "server/config.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -13,16 +12,16 @@
 #include "server/log.h"
 
 const struct config_row config_rows[N_CONFIG_ROWS] = {
-#define SETTING(name, type, dflt, least, greatest, reload, prose)                                  \
-    [CONFIG_##name] = {#name,                                                                      \
-                       TYPE_##type,                                                                \
-                       dflt,                                                                       \
-                       least,                                                                      \
-                       greatest,                                                                   \
-                       SETTING_##reload,                                                           \
-                       prose,                                                                      \
-                       offsetof(struct config, name),                                              \
-                       sizeof(((struct config *)0)->name)},
+#define SETTING(name_, type_, dflt_, least_, greatest_, reload_, prose_)                           \
+    [CONFIG_##name_] = {.name = #name_,                                                            \
+                        .dflt = (dflt_),                                                           \
+                        .prose = (prose_),                                                         \
+                        .least = (least_),                                                         \
+                        .greatest = (greatest_),                                                   \
+                        .offset = offsetof(struct config, name_),                                  \
+                        .size = sizeof(((struct config *)0)->name_),                               \
+                        .type = TYPE_##type_,                                                      \
+                        .reload = SETTING_##reload_},
 #include "server/config.def"
 #undef SETTING
 };
@@ -249,26 +248,6 @@ int config_set(struct generation *g, size_t row, const char *value, const char *
 }
 
 /* --- rows --- */
-
-/* n: length of name. */
-static bool same_name(const char *setting, const char *name, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        int c = name[i] == '-' ? '_' : tolower((unsigned char)name[i]);
-        if (setting[i] != c)
-            return false;
-    }
-    return setting[n] == '\0';
-}
-
-size_t config_find(const char *name, size_t n)
-{
-    for (size_t i = 0; i < N_CONFIG_ROWS; i++) {
-        if (same_name(config_rows[i].name, name, n))
-            return i;
-    }
-    return N_CONFIG_ROWS;
-}
 
 static bool same_list(const struct config_list *a, const struct config_list *b)
 {

@@ -216,6 +216,19 @@ static int read_value(struct file *f, size_t row, const yaml_event_t *ev, struct
 
 /* --- the mapping --- */
 
+/* row: of the setting it is but for its spelling, or none. */
+static int unknown_key(const struct file *f, size_t line, const char *name, size_t row,
+                       struct err *e)
+{
+    struct arena *a = f->g->arena;
+    size_t near = config_nearest(name, strlen(name));
+    const char *help =
+        row < N_CONFIG_ROWS    ? arena_printf(a, "it is spelt %s", config_rows[row].name)
+        : near < N_CONFIG_ROWS ? arena_printf(a, "is %s meant?", config_rows[near].name)
+                               : "try berthd --help";
+    return bad_line(f, line, e, arena_printf(a, "unknown setting \"%.60s\": %s", name, help));
+}
+
 static int read_key(struct file *f, const yaml_event_t *ev, size_t *ret_row, struct err *e)
 {
     struct arena *a = f->g->arena;
@@ -226,12 +239,7 @@ static int read_key(struct file *f, const yaml_event_t *ev, size_t *ret_row, str
     const char *name = (const char *)ev->data.scalar.value;
     size_t row = config_find(name, strlen(name));
     if (row == N_CONFIG_ROWS || strcmp(config_rows[row].name, name) != 0)
-        return bad_line(
-            f, line, e,
-            row < N_CONFIG_ROWS
-                ? arena_printf(a, "unknown setting \"%.60s\": it is spelt %s", name,
-                               config_rows[row].name)
-                : arena_printf(a, "unknown setting \"%.60s\": try berthd --help", name));
+        return unknown_key(f, line, name, row, e);
     if (f->lines[row] != 0)
         return bad_line(
             f, line, e,

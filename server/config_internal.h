@@ -1,7 +1,8 @@
 /* config_internal.h - what the files of config share: the table of rows, a generation, its store.
  *
- * config.c gives a row a value; config_source.c asks the sources in their order; config_file.c is
- * the file; config_store.c keeps the generations; config_show.c writes them down. */
+ * config.c gives a row a value; config_name.c finds it by its name; config_source.c asks the
+ * sources in their order; config_file.c is the file; config_store.c keeps the generations;
+ * config_show.c writes them down. */
 #ifndef BERTH_SERVER_CONFIG_INTERNAL_H
 #define BERTH_SERVER_CONFIG_INTERNAL_H
 
@@ -29,14 +30,11 @@ enum config_type {
 enum setting_reload { SETTING_RESTART, SETTING_RELOAD };
 
 struct config_row {
-    const char *name;
-    enum config_type type;
-    const char *dflt;
+    const char *name, *dflt, *prose;
     int64_t least, greatest;
+    size_t offset, size; /* of the member in struct config */
+    enum config_type type;
     enum setting_reload reload;
-    const char *prose;
-    size_t offset; /* of the member in struct config */
-    size_t size;
 };
 
 enum config_index {
@@ -78,7 +76,7 @@ struct generation {
 
 static inline struct generation *generation_of(const struct config *c)
 {
-    return (struct generation *)(uintptr_t)c;
+    return (struct generation *)c;
 }
 
 /* config.c: a value in words. in_file: origin is "FILE:LINE". */
@@ -90,6 +88,9 @@ int config_set_list(struct generation *g, size_t row, struct config_list items, 
 /* The row of a name of n bytes; letters compare without case, '-' equals '_'. N_CONFIG_ROWS: none.
  */
 size_t config_find(const char *name, size_t n);
+/* The row that somebody may have meant: its name is at most two letters away, or begins with this
+ * one. N_CONFIG_ROWS: there is none. */
+size_t config_nearest(const char *name, size_t n);
 /* The sentence about a setting: "FILE:LINE: setting NAME: ..." or "setting NAME (ORIGIN): ...". */
 int config_refuse_at(const char *setting, const char *origin, struct err *e, const char *sentence);
 const char *const *config_choice_words(enum config_type t);

@@ -32,6 +32,16 @@ struct flag {
     const char *value;
 };
 
+static int unknown_flag(const char *flag, size_t n, struct err *e)
+{
+    size_t near = config_nearest(flag + 2, n);
+    if (near == N_CONFIG_ROWS)
+        return err_set(e, ERR_INVALID, "BAD_FLAG", "unknown flag \"%.60s\": try --help", flag);
+    return err_set(e, ERR_INVALID, "BAD_FLAG",
+                   "unknown flag \"%.60s\": is the setting %s meant? Try --help", flag,
+                   config_rows[near].name);
+}
+
 static int next_flag(const struct config_sources *s, int *k, struct flag *ret, struct err *e)
 {
     const char *flag = s->argv[(*k)++];
@@ -41,7 +51,7 @@ static int next_flag(const struct config_sources *s, int *k, struct flag *ret, s
     size_t n = strcspn(flag + 2, "=");
     bool is_config = n == strlen("config") && strncmp(flag + 2, "config", n) == 0;
     if (!is_config && config_find(flag + 2, n) == N_CONFIG_ROWS)
-        return err_set(e, ERR_INVALID, "BAD_FLAG", "unknown flag \"%.60s\": try --help", flag);
+        return unknown_flag(flag, n, e);
     const char *value = flag[2 + n] == '=' ? flag + 3 + n : NULL;
     if (value == NULL && *k == s->argc)
         return err_set(e, ERR_INVALID, "BAD_FLAG", "flag \"%.60s\" needs a value", flag);
@@ -54,7 +64,7 @@ static int next_flag(const struct config_sources *s, int *k, struct flag *ret, s
 static int read_flags(struct generation *g, const struct config_sources *s, struct err *e)
 {
     for (int k = 0; k < s->argc;) {
-        struct flag f;
+        struct flag f = {.text = ""};
         if (next_flag(s, &k, &f, e) < 0)
             return -1;
         size_t row = config_find(f.text + 2, f.n);
@@ -72,7 +82,7 @@ int config_find_file(const struct config_sources *s, const char **ret, struct er
             file = *env + strlen("BERTH_CONFIG=");
     }
     for (int k = 0; k < s->argc;) {
-        struct flag f;
+        struct flag f = {.text = ""};
         if (next_flag(s, &k, &f, e) < 0)
             return -1;
         if (config_find(f.text + 2, f.n) == N_CONFIG_ROWS)

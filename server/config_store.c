@@ -252,6 +252,7 @@ static int reload(struct config_store *s, struct err *e)
     const char *later = NULL;
     if (generation_create(s, &g, e) < 0)
         return -1;
+    assert(g != NULL);
     g->number = s->now->number + 1; /* only a reload changes now */
     settle(g, s->now, &changed, &later);
     if (ask_listeners(s, &g->config, e) < 0) {
