@@ -139,3 +139,15 @@ void engine_decide(struct engine *g, uint32_t session, struct decision *ret,
     }
     engine_lap(g, PHASE_PLACE);
 }
+
+void engine_place(struct engine *g, uint32_t session, const struct placement *placements)
+{
+    placer_put(&g->placer, session, placements);
+    ledger_fold(&g->ledger, session, shapes_of(g->placer.shapes, session));
+}
+
+void engine_take_back(struct engine *g, uint32_t session)
+{
+    placer_take_back(&g->placer, session);
+    ledger_clear(&g->ledger, session);
+}

@@ -35,6 +35,11 @@ bool engine_exclude(struct engine *g, uint32_t session, struct decision *ret);
 void engine_decide(struct engine *g, uint32_t session, struct decision *ret,
                    struct placement *ret_placements);
 
+/* What engine_decide() does when it comes out SCHEDULED on these agents, without asking anybody. */
+void engine_place(struct engine *g, uint32_t session, const struct placement *placements);
+/* Takes back the last engine_decide() that came out SCHEDULED; nothing else is placed. */
+void engine_take_back(struct engine *g, uint32_t session);
+
 /* Time spent since the last call goes to this phase. */
 void engine_lap(struct engine *g, enum round_phase phase);
 

@@ -28,7 +28,8 @@ static void unavailable_add(struct cause_list *l, const struct agent *agent)
                          agent->alive ? "schedulable" : "alive");
 }
 
-/* Every filter is asked about every agent, whatever the others said. r NULL: nothing to ask. */
+/* Every filter is asked about every agent, whatever the others said. r NULL: nothing to ask.
+ * remaining: the agent's row. */
 static void fill_row(const struct engine *g, const struct requirement *r, uint32_t agent,
                      const int64_t *remaining, struct agent_row *row,
                      uint32_t by_cause[N_CAUSE_KINDS])
@@ -52,7 +53,7 @@ static void fill_row(const struct engine *g, const struct requirement *r, uint32
                               .fits = r != NULL && l.n == 0,
                               .causes = l.items,
                               .n_causes = (uint32_t)l.n,
-                              .remaining = snapshot_row(g->snapshot, remaining, agent)};
+                              .remaining = remaining};
     for (size_t i = 0; i < l.n; i++)
         if (!counted[l.items[i].kind]) {
             counted[l.items[i].kind] = true;
@@ -60,22 +61,61 @@ static void fill_row(const struct engine *g, const struct requirement *r, uint32
         }
 }
 
-static void fill_rows(struct engine *g, uint32_t session, struct explanation *x)
+/* Counts what an agent fails without saying it: of a built-in filter all causes are of one kind,
+ * kinds[filter], found at its first agent. */
+static void count_row(const struct engine *g, const struct requirement *r, uint32_t agent,
+                      enum cause_kind *kinds, uint32_t by_cause[N_CAUSE_KINDS])
+{
+    const struct room *m = &g->placer.real->room;
+    const struct chosen_list *filters = &g->policy->filters;
+    struct entrants who = {.agents = &agent, .n = 1, .whole = false};
+    uint64_t counted = 0; /* bit: kind */
+    uint32_t about = NONE;
+    if (!agent_is_candidate(&g->snapshot->agents[agent]))
+        by_cause[CAUSE_AGENT_UNAVAILABLE]++;
+    for (uint32_t i = 0; r != NULL && i < filters->n; i++) {
+        const struct chosen *f = &filters->items[i];
+        if (!filter_applies(f, m, r) || f->plugin->filter.keep(m, r, f->options, agent))
+            continue;
+        if (kinds[i] == CAUSE_NONE)
+            kinds[i] = filter_cause(f, m, r, &who, g->arena, &about).kind;
+        if ((counted & UINT64_C(1) << kinds[i]) == 0)
+            by_cause[kinds[i]]++;
+        counted |= UINT64_C(1) << kinds[i];
+    }
+}
+_Static_assert(N_CAUSE_KINDS <= 64, "kinds are bits");
+
+/* The rows wanted, and the counts of all. */
+static void fill_rows(struct engine *g, const struct explain_request *q, struct explanation *x)
 {
     const struct snapshot *s = g->snapshot;
-    const struct shape *h = shapes_of(g->placer.shapes, session);
+    const struct shape *h = shapes_of(g->placer.shapes, q->session);
     struct requirement r;
-    const int64_t *remaining = arena_memdup(g->arena, g->placer.real->room.remaining,
-                                            (size_t)s->n_agents * s->n_slots * sizeof(*remaining));
-    bool can_ask = h->fault == SHAPE_FINE && s->sessions[session].bad_data == NULL;
+    uint32_t from = q->first_row < s->n_agents ? q->first_row : s->n_agents;
+    uint32_t n = q->n_rows > 0 && q->n_rows < s->n_agents - from ? q->n_rows : s->n_agents - from;
+    const int64_t *now = snapshot_row(s, g->placer.real->room.remaining, from);
+    const int64_t *remaining = arena_memdup(g->arena, now, (size_t)n * s->n_slots * sizeof(*now));
+    enum cause_kind kinds[MAX_PLUGINS_OF_KIND] = {CAUSE_NONE};
+    uint32_t unused[N_CAUSE_KINDS] = {0};
+    struct agent_row said;
+    bool can_ask = h->fault == SHAPE_FINE && s->sessions[q->session].bad_data == NULL;
     if (can_ask)
-        placer_requirement(&g->placer, session, placer_first_failure(&g->placer, session), &r);
-    x->n_agents = s->n_agents;
-    x->agents = arena_new(g->arena, struct agent_row, s->n_agents);
-    for (uint32_t i = 0; i < s->n_agents; i++)
-        fill_row(g, can_ask ? &r : NULL, i, remaining, &x->agents[i], x->by_cause);
+        placer_requirement(&g->placer, q->session, placer_first_failure(&g->placer, q->session),
+                           &r);
+    x->n_agents = n;
+    x->agents = arena_new(g->arena, struct agent_row, n);
+    for (uint32_t i = 0; i < n; i++)
+        fill_row(g, can_ask ? &r : NULL, from + i, remaining + (size_t)i * s->n_slots,
+                 &x->agents[i], unused);
+    for (uint32_t i = 0; i < s->n_agents; i++) {
+        if (g->policy->only_builtin_filters)
+            count_row(g, can_ask ? &r : NULL, i, kinds, x->by_cause);
+        else
+            fill_row(g, can_ask ? &r : NULL, i, now, &said, x->by_cause);
+    }
     if (can_ask)
-        placer_requirement_done(&g->placer, session);
+        placer_requirement_done(&g->placer, q->session);
 }
 
 /* --- the decision --- */
@@ -91,10 +131,29 @@ static void explain_now(struct engine *g, const struct preview *v)
     const struct explain_request *q = v->request;
     struct explanation *x = v->explanation;
     if (q->agents)
-        fill_rows(g, q->session, x);
+        fill_rows(g, q, x);
     g->ignored = v->ignored;
     if (!engine_exclude(g, q->session, &x->decision))
         engine_decide(g, q->session, &x->decision, x->placements);
+}
+
+/* The same by a plan that is known: what it places before the session is held, not found again. */
+static void explain_by_plan(struct engine *g, const struct preview *v)
+{
+    const struct explain_request *q = v->request;
+    const struct plan *p = q->known.plan;
+    const struct decision *d = &p->decisions[q->known.decision_of[q->session]];
+    bool skipped = d->outcome == OUTCOME_SKIPPED;
+    for (const struct decision *i = p->decisions; i < p->decisions + p->n_decisions && i != d; i++)
+        if (i->outcome == OUTCOME_SCHEDULED)
+            engine_place(g, i->session, p->placements + i->first_placement);
+    if (!skipped) {
+        explain_now(g, v);
+        return;
+    }
+    if (q->agents)
+        fill_rows(g, q, v->explanation);
+    v->explanation->decision = *d;
 }
 
 /* Places what the round would place before it, then the session. */
@@ -122,7 +181,7 @@ static int explain_after_queue(struct engine *g, const struct preview *v, struct
             queue_end(queue, QUEUE_END_WAITING);
     }
     if (q->agents)
-        fill_rows(g, q->session, x);
+        fill_rows(g, q, x);
     x->decision = (struct decision){.session = q->session,
                                     .outcome = OUTCOME_SKIPPED,
                                     .causes = queue_skip_cause(queue, q->session),
@@ -161,19 +220,25 @@ int explain_decide(struct engine *g, const struct explain_request *q, struct exp
         return -1;
     if (excluded || !q->after_queue)
         explain_now(g, &v);
+    else if (q->known.plan != NULL)
+        explain_by_plan(g, &v);
     else if (explain_after_queue(g, &v, e) < 0)
         return -1;
     x->verdict = verdicts[x->decision.outcome];
     return 0;
 }
 
-static int queue_position(const struct engine *g, const struct explain_request *q,
-                          struct explanation *x, struct err *e)
+int explain_place(struct engine *g, const struct explain_request *q, struct explanation *x,
+                  struct err *e)
 {
     uint32_t *order = NULL;
     x->queue_position = NONE;
     if (q->is_spec || g->ledger.expired[q->session])
         return 0;
+    if (q->known.places != NULL) {
+        x->queue_position = q->known.places[q->session];
+        return 0;
+    }
     if (round_order(g->snapshot, g->policy, g->arena, &order, e) < 0)
         return -1;
     x->queue_position = 0;
@@ -182,13 +247,42 @@ static int queue_position(const struct engine *g, const struct explain_request *
     return 0;
 }
 
+/* Whether the plan has the whole answer. */
+static bool is_known(const struct explain_request *q)
+{
+    return q->after_queue && q->known.plan != NULL && q->known.places != NULL && !q->agents &&
+           q->n_ignore_validators == 0;
+}
+
+static struct explanation *what_is_known(const struct policy *p, const struct explain_request *q,
+                                         struct arena *a)
+{
+    const struct plan *plan = q->known.plan;
+    struct explanation *x = arena_new(a, struct explanation, 1);
+    *x = (struct explanation){.decision = plan->decisions[q->known.decision_of[q->session]],
+                              .queue_position = q->known.places[q->session],
+                              .validators = p->validator_names,
+                              .n_validators = p->validators.n};
+    x->placements = arena_memdup(a, plan->placements + x->decision.first_placement,
+                                 x->decision.n_placements * sizeof(*x->placements));
+    x->decision.first_placement = 0;
+    x->verdict = verdicts[x->decision.outcome];
+    if (x->decision.outcome == OUTCOME_EXPIRED)
+        x->queue_position = NONE;
+    return x;
+}
+
 int round_explain(const struct snapshot *s, const struct policy *p, const struct explain_request *q,
                   struct arena *a, struct explanation **ret, struct err *e)
 {
     struct engine *g = arena_new(a, struct engine, 1);
     struct explanation *x = arena_new(a, struct explanation, 1);
+    if (is_known(q)) {
+        *ret = what_is_known(p, q, a);
+        return 0;
+    }
     engine_init(g, s, p, false, a);
-    if (explain_decide(g, q, x, e) < 0 || queue_position(g, q, x, e) < 0)
+    if (explain_decide(g, q, x, e) < 0 || explain_place(g, q, x, e) < 0)
         return -1;
     *ret = x;
     return 0;

@@ -8,5 +8,8 @@
  * it was when the session's turn came; if it was not placed, nothing of it is held. */
 int explain_decide(struct engine *g, const struct explain_request *q, struct explanation *x,
                    struct err *e) MUST_CHECK;
+/* The place in the queue. */
+int explain_place(struct engine *g, const struct explain_request *q, struct explanation *x,
+                  struct err *e) MUST_CHECK;
 
 #endif

@@ -1,6 +1,8 @@
 /* ledger.c - usage folded in as the round places sessions. */
 #include "scheduler/ledger.h"
 
+#include <string.h>
+
 /* Step 3: waited for at least the group's pending timeout. */
 static bool is_expired(const struct snapshot *s, const struct session *x)
 {
@@ -57,4 +59,15 @@ void ledger_fold(struct ledger *l, uint32_t session, const struct shape *h)
             placed[slot] = amount_add(placed[slot], h->request[slot]);
         }
     }
+}
+
+void ledger_clear(struct ledger *l, uint32_t session)
+{
+    const struct snapshot *s = l->view.snapshot;
+    const struct session *x = &s->sessions[session];
+    l->owner_placed_sftp[x->owner[OWNER_KEYPAIR]] = 0;
+    l->owner_placed_sessions[x->owner[OWNER_KEYPAIR]] = 0;
+    for (int kind = 0; kind < N_OWNER_KINDS; kind++)
+        memset(l->owner_placed + (size_t)x->owner[kind] * s->n_slots, 0,
+               s->n_slots * sizeof(*l->owner_placed));
 }

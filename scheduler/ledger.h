@@ -14,5 +14,7 @@ struct ledger {
 void ledger_init(struct ledger *l, const struct snapshot *s, struct arena *a);
 /* Step 8: a session of this shape was placed. */
 void ledger_fold(struct ledger *l, uint32_t session, const struct shape *h);
+/* The session was the only one placed, and is not any more. */
+void ledger_clear(struct ledger *l, uint32_t session);
 
 #endif

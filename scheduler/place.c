@@ -254,6 +254,29 @@ enum outcome placer_place(struct placer *p, uint32_t session, struct placement *
 
 /* --- previews --- */
 
+void placer_put(struct placer *p, uint32_t session, const struct placement *placements)
+{
+    const struct shape *h = shapes_of(p->shapes, session);
+    p->serial++;
+    p->steps = arena_grow(p->arena, p->steps, &p->steps_cap, h->n_demands, sizeof(*p->steps));
+    session_enter(p, p->real, h);
+    for (uint32_t i = 0; i < h->n_demands; i++) {
+        step_hold(p, p->real, h, i, placements[h->multi_node ? i : 0].agent);
+        p->touched[p->steps[i].agent] = p->commits + 1;
+    }
+    session_leave(p, h);
+    p->commits++;
+}
+
+void placer_take_back(struct placer *p, uint32_t session)
+{
+    const struct shape *h = shapes_of(p->shapes, session);
+    placer_undo(p, p->real, h);
+    for (uint32_t i = 0; i < h->n_demands; i++)
+        p->touched[p->steps[i].agent] = 0;
+    p->commits--;
+}
+
 void placer_requirement(struct placer *p, uint32_t session, uint32_t i, struct requirement *ret)
 {
     const struct shape *h = shapes_of(p->shapes, session);

@@ -45,6 +45,11 @@ void placer_init(struct placer *p, const struct snapshot *s, const struct policy
 enum outcome placer_place(struct placer *p, uint32_t session, struct placement *ret_placements,
                           const struct cause **ret_causes, uint32_t *ret_n_causes);
 
+/* Holds a session where a plan put it. */
+void placer_put(struct placer *p, uint32_t session, const struct placement *placements);
+/* Gives back what the last placer_place() holds, the only one that came out SCHEDULED so far. */
+void placer_take_back(struct placer *p, uint32_t session);
+
 /* For previews: the number of the first requirement that would not be placed (0 when all would),
  * and a requirement against the real book, good until placer_requirement_done(). */
 uint32_t placer_first_failure(struct placer *p, uint32_t session);

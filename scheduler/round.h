@@ -54,6 +54,14 @@ enum verdict {
     VERDICT_EXPIRED
 };
 
+/* What was found out about a snapshot and a policy before; every member is optional and spares
+ * work, never changes an answer. */
+struct known {
+    const struct plan *plan;     /* of round_run() without limits: after_queue need not run it */
+    const uint32_t *decision_of; /* with plan: by session, index of its decision */
+    const uint32_t *places;      /* by session: its place in round_order() */
+};
+
 struct explain_request {
     uint32_t session; /* index in the snapshot (a spec was added as one) */
     bool is_spec;     /* it was: it stands in no queue */
@@ -62,9 +70,12 @@ struct explain_request {
     const char *const *ignore_validators; /* for this session, not for those ahead of it; an unknown
                                              name is ERR_INVALID, field "ignore_validators" */
     uint32_t n_ignore_validators;
+    uint32_t first_row,
+        n_rows; /* the rows wanted of those for agents; n_rows 0: all from the first */
+    struct known known;
 };
 
-struct agent_row { /* one per agent of the snapshot, by id */
+struct agent_row { /* of an agent of the snapshot; rows are by id */
     uint32_t agent;
     bool fits;                  /* passes every filter for the first requirement not placed, or the
                                    first requirement when all were placed */
@@ -77,10 +88,10 @@ struct explanation {
     enum verdict verdict;
     struct decision decision; /* placements index into `placements` */
     struct placement *placements;
-    uint32_t queue_position; /* 0-based, in round_order; NONE for a spec or an expired session */
-    struct agent_row *agents;
+    uint32_t queue_position;  /* 0-based, in round_order; NONE for a spec or an expired session */
+    struct agent_row *agents; /* those wanted */
     uint32_t n_agents;
-    uint32_t by_cause[N_CAUSE_KINDS]; /* how many agents fail for that kind */
+    uint32_t by_cause[N_CAUSE_KINDS]; /* how many agents of all fail for that kind */
     const char *const *validators;
     uint32_t n_validators;
 };
