@@ -1,11 +1,10 @@
 /* page_token.h - where the next page of a list begins.
  *
  * A token belongs to one request: its scope is a fingerprint of everything in the request but the
- * page's size and token, and with another request it is refused. What stands in it: the keys of the
- * rows on both sides of the cut, nearest first, and how many rows came before. The next page begins
- * after the nearest row before the cut that still exists, else at the nearest one behind it, so
- * that rows which come or go neither repeat nor hide others; only when all of them are gone the
- * count decides. */
+ * page's size and token, and with another request it is refused. What stands in it: keys of the
+ * last rows of the page, nearest first, by which the next page is found however rows come and go
+ * (queue_cut.h; agents and groups are by name), keys behind the cut, and how many rows came before.
+ */
 #ifndef BERTH_SERVER_PAGE_TOKEN_H
 #define BERTH_SERVER_PAGE_TOKEN_H
 

@@ -25,19 +25,26 @@ static bool has_stopped(const void *c)
     return rpc_stopped(c);
 }
 
-int reading_take(const struct reading *r, const char *scaling_group,
-                 const struct snapshot_spec *spec, bool anew, struct shared_snapshot **ret,
-                 struct err *e)
+struct snapshot_want reading_want(const struct reading *r)
 {
-    const struct snapshot_want w = {
+    return (struct snapshot_want){
         .rounds = r->c->app->rounds,
-        .scaling_group = scaling_group,
-        .spec = spec,
-        .oldest_ns = anew ? r->begun_ns : r->oldest_ns,
+        .oldest_ns = r->oldest_ns,
         .deadline_ns = r->c->deadline_ns,
         .stopped = has_stopped,
         .stopped_ctx = r->c,
     };
+}
+
+int reading_take(const struct reading *r, const char *scaling_group,
+                 const struct snapshot_spec *spec, bool anew, struct shared_snapshot **ret,
+                 struct err *e)
+{
+    struct snapshot_want w = reading_want(r);
+    w.scaling_group = scaling_group;
+    w.spec = spec;
+    if (anew)
+        w.oldest_ns = r->begun_ns;
     return snapshot_share_take(r->c->app->snapshots, r->c->reader, &w, ret, e);
 }
 

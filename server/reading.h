@@ -21,6 +21,8 @@ int reading_begin(struct rpc_context *c, const Google__Protobuf__Duration *max_a
 int reading_take(const struct reading *r, const char *scaling_group,
                  const struct snapshot_spec *spec, bool anew, struct shared_snapshot **ret,
                  struct err *e) MUST_CHECK;
+/* For shared_order() and shared_plan(). */
+struct snapshot_want reading_want(const struct reading *r);
 /* For snapshot_age. */
 Google__Protobuf__Duration *reading_age(const struct reading *r, const struct shared_snapshot *s);
 

@@ -6,40 +6,18 @@
 #include "server/answer.h"
 #include "server/convert.h"
 #include "server/page_token.h"
+#include "server/queue_cut.h"
 #include "server/reading.h"
 
 struct queue {
     struct reading reading;
     struct shared_snapshot *shared;
     const struct snapshot *snapshot;
-    uint32_t *order;             /* sessions, in the order they will be tried */
+    const uint32_t *order;       /* sessions, in the order they will be tried */
     uint32_t from, n;            /* the page */
     struct event_cause **causes; /* of the page */
     uint32_t *n_causes;
 };
-
-/* Position of a row by its key; NONE: it is not queued any more. */
-static uint32_t position_of(const struct queue *q, const uint32_t *positions, const char *key)
-{
-    struct uuid id;
-    uint32_t session = uuid_parse(key, &id) ? snapshot_find_session(q->snapshot, &id) : NONE;
-    return session != NONE ? positions[session] : NONE;
-}
-
-static uint32_t page_begin(const struct queue *q, const struct page_token *token, struct arena *a)
-{
-    uint32_t n = q->snapshot->n_sessions, at;
-    uint32_t *positions = arena_new(a, uint32_t, n + 1);
-    for (uint32_t i = 0; i < n; i++)
-        positions[q->order[i]] = i;
-    for (uint32_t i = 0; i < token->n_before; i++)
-        if ((at = position_of(q, positions, token->before[i])) != NONE)
-            return at + 1;
-    for (uint32_t i = 0; i < token->n_behind; i++)
-        if ((at = position_of(q, positions, token->behind[i])) != NONE)
-            return at;
-    return token->position < n ? (uint32_t)token->position : n;
-}
 
 /* Why each was not scheduled when last tried. */
 static int read_causes(struct queue *q, struct txn *t, struct arena *a, struct err *e)
@@ -58,14 +36,16 @@ static int load(struct queue *q, const Berth__V1__ListPendingSessionsRequest *re
     struct rpc_context *c = q->reading.c;
     uint32_t size = request->page_size > 0 ? request->page_size : PAGE_SIZE_DEFAULT;
     const struct policy *policy;
+    struct known known = {.plan = NULL};
+    const struct snapshot_want w = reading_want(&q->reading);
     CLEANUP(txn_rollbackp) struct txn *t = NULL;
     if (reading_take(&q->reading, request->scaling_group, NULL, false, &q->shared, e) < 0)
         return -1;
     q->snapshot = shared_snapshot(q->shared);
     if (shared_policy(q->shared, &policy, e) < 0 ||
-        round_order(q->snapshot, policy, c->arena, &q->order, e) < 0)
+        shared_order(q->shared, &w, &known, &q->order, e) < 0 ||
+        queue_cut_find(q->snapshot, policy, known.places, token, c->arena, &q->from, e) < 0)
         return -1;
-    q->from = page_begin(q, token, c->arena);
     q->n = q->snapshot->n_sessions - q->from;
     if (q->n > size)
         q->n = size;
@@ -106,21 +86,13 @@ static Berth__V1__PendingSession *session_message(const struct queue *q, uint32_
     return m;
 }
 
-static const char *key_of(const struct queue *q, uint32_t position, struct arena *a)
-{
-    return convert_uuid(&q->snapshot->sessions[q->order[position]].id, a);
-}
-
 static char *next_token(const struct queue *q, uint64_t scope, struct arena *a)
 {
-    const char *before[PAGE_TOKEN_KEYS], *behind[PAGE_TOKEN_KEYS];
+    const char *before[PAGE_TOKEN_KEYS];
     uint32_t cut = q->from + q->n;
-    struct page_token next = {.position = cut, .before = before, .behind = behind};
+    struct page_token next = {.position = cut, .before = before};
     for (; next.n_before < PAGE_TOKEN_KEYS && next.n_before < cut; next.n_before++)
-        before[next.n_before] = key_of(q, cut - 1 - next.n_before, a);
-    for (; next.n_behind < PAGE_TOKEN_KEYS && cut + next.n_behind < q->snapshot->n_sessions;
-         next.n_behind++)
-        behind[next.n_behind] = key_of(q, cut + next.n_behind, a);
+        before[next.n_before] = queue_cut_key(q->snapshot, q->order[cut - 1 - next.n_before], a);
     return page_token_encode(scope, &next, a);
 }
 

@@ -21,13 +21,34 @@ struct preview {
     struct uuid id;                  /* of the session in the snapshot */
     const struct snapshot *snapshot; /* the shared one, or one made of it */
     uint32_t session;
+    struct shared_seat *seat; /* whose explainer answers; NULL: none did */
     struct explanation *x;
+    uint32_t from;             /* the first agent of the page */
     struct remedies *remedies; /* NULL: not asked for */
 };
 
 static bool wants_agents(const Berth__V1__PreviewAllocationRequest *q)
 {
     return q->view == BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
+}
+
+static uint32_t page_size(const Berth__V1__PreviewAllocationRequest *q)
+{
+    return q->page_size > 0 ? q->page_size : PAGE_SIZE_DEFAULT;
+}
+
+/* The first agent after the one that ended the page before; they are by id. */
+static uint32_t first_row(const struct snapshot *s, const struct page_token *token)
+{
+    uint32_t low = 0, high = token->n_before > 0 ? s->n_agents : 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (strcmp(s->agents[middle].id, token->before[0]) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* --- the snapshot: shared, with the session in it --- */
@@ -135,23 +156,48 @@ static int load(struct preview *p, struct err *e)
     return make_snapshot(p, &owners, e);
 }
 
-static int explain(struct preview *p, struct err *e)
+/* What is known of the shared snapshot, where the question is about just that. */
+static int recall(struct preview *p, struct known *ret, struct err *e)
+{
+    const struct snapshot_want w = reading_want(&p->reading);
+    if (p->snapshot != shared_snapshot(p->shared))
+        return 0;
+    if (p->q->after_queue)
+        return shared_plan(p->shared, &w, ret, e);
+    return shared_order(p->shared, &w, ret, NULL, e);
+}
+
+/* By an explainer that others asked before, where one can answer. */
+static int ask(struct preview *p, const struct policy *policy, const struct explain_request *q,
+               struct err *e)
+{
+    struct explainer *explainer;
+    if (p->snapshot != shared_snapshot(p->shared) || !explainer_suits(policy, q))
+        return round_explain(p->snapshot, policy, q, p->c->arena, &p->x, e);
+    p->seat = shared_sit(p->shared, &explainer);
+    return explainer_ask(explainer, q, p->c->arena, &p->x, e);
+}
+
+static int explain(struct preview *p, const struct page_token *token, struct err *e)
 {
     const struct policy *policy;
-    const struct explain_request q = {
+    struct explain_request q = {
         .session = p->session,
         .is_spec = !p->stored,
         .after_queue = p->q->after_queue,
         .agents = wants_agents(p->q),
         .ignore_validators = (const char *const *)p->q->ignore_validators,
         .n_ignore_validators = (uint32_t)p->q->n_ignore_validators,
+        .first_row = first_row(p->snapshot, token),
+        .n_rows = page_size(p->q),
     };
-    if (shared_policy(p->shared, &policy, e) < 0)
+    if (shared_policy(p->shared, &policy, e) < 0 || recall(p, &q.known, e) < 0 ||
+        ask(p, policy, &q, e) < 0)
         return -1;
-    if (round_explain(p->snapshot, policy, &q, p->c->arena, &p->x, e) < 0)
-        return -1;
+    p->from = q.first_row;
     if (!p->q->with_remedies || p->q->page_token[0] != '\0')
         return 0;
+    q.known = (struct known){.plan = NULL}; /* it is not that of the changed snapshots */
     return remedies_search(p->c, p->snapshot, policy, &q, &p->remedies, e);
 }
 
@@ -185,38 +231,24 @@ static void count_causes(const struct preview *p, Berth__V1__PreviewAllocationRe
     }
 }
 
-/* The first row after the agent that ended the page before. Rows are by id. */
-static uint32_t first_row(const struct preview *p, const struct page_token *token)
-{
-    uint32_t i = 0;
-    if (token->n_before > 0)
-        while (i < p->x->n_agents &&
-               strcmp(p->snapshot->agents[p->x->agents[i].agent].id, token->before[0]) <= 0)
-            i++;
-    return i;
-}
-
-static void page_of_agents(const struct preview *p, uint64_t scope, const struct page_token *token,
+static void page_of_agents(const struct preview *p, uint64_t scope,
                            Berth__V1__PreviewAllocationResponse *m)
 {
     struct arena *a = p->c->arena;
-    uint32_t size = p->q->page_size > 0 ? p->q->page_size : PAGE_SIZE_DEFAULT;
-    uint32_t from = first_row(p, token);
-    uint32_t n = p->x->n_agents - from < size ? p->x->n_agents - from : size;
+    uint32_t n = p->x->n_agents, end = p->from + n;
     m->agents = arena_new(a, Berth__V1__AgentVerdict *, n + 1);
     for (uint32_t i = 0; i < n; i++)
-        m->agents[i] = agent_message(p, &p->x->agents[from + i]);
+        m->agents[i] = agent_message(p, &p->x->agents[i]);
     m->n_agents = n;
-    if (from + n < p->x->n_agents) {
+    if (end < p->snapshot->n_agents) {
         const char *last = m->agents[n - 1]->agent_id;
-        const struct page_token next = {.position = from + n, .before = &last, .n_before = 1};
+        const struct page_token next = {.position = end, .before = &last, .n_before = 1};
         m->next_page_token = page_token_encode(scope, &next, a);
     }
     count_causes(p, m);
 }
 
-static Berth__V1__PreviewAllocationResponse *answer(const struct preview *p, uint64_t scope,
-                                                    const struct page_token *token)
+static Berth__V1__PreviewAllocationResponse *answer(const struct preview *p, uint64_t scope)
 {
     struct arena *a = p->c->arena;
     const struct decision *d = &p->x->decision;
@@ -234,7 +266,7 @@ static Berth__V1__PreviewAllocationResponse *answer(const struct preview *p, uin
     if (p->remedies != NULL)
         remedies_convert(p->snapshot, p->remedies, a, m);
     if (wants_agents(p->q))
-        page_of_agents(p, scope, token, m);
+        page_of_agents(p, scope, m);
     return m;
 }
 
@@ -264,11 +296,11 @@ static int preview(struct preview *p, struct err *e)
     if (check(p->q, e) < 0 ||
         (p->q->scaling_group[0] != '\0' && rpc_require_group(p->c, p->q->scaling_group, e) < 0) ||
         page_token_decode(p->q->page_token, scope, a, &token, e) < 0 || load(p, e) < 0 ||
-        explain(p, e) < 0)
+        explain(p, &token, e) < 0)
         return -1;
-    /* Packed here: the answer's texts are the shared snapshot's. */
+    /* Packed here: the answer's texts are the shared snapshot's and the explainer's. */
     uint8_t *packed = NULL;
-    answer_pack(&answer(p, scope, &token)->base, a, &packed, &p->c->n_packed);
+    answer_pack(&answer(p, scope)->base, a, &packed, &p->c->n_packed);
     p->c->packed = packed;
     return 0;
 }
@@ -280,6 +312,7 @@ int rpc_preview_allocation(struct rpc_context *c, const void *request, void **re
     (void)response; /* it is packed already */
     p.stored = p.q->target_case == BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SESSION_ID;
     int rc = preview(&p, e);
+    shared_leave(p.shared, p.seat);
     shared_release(p.shared);
     return rc;
 }

@@ -8,8 +8,6 @@
 #include "server/metrics.h"
 #include "server/snapshot_share_internal.h"
 
-enum { LOOK_MS = 50 }; /* how soon a call that waits notices that its client has left */
-
 /* --- one snapshot --- */
 
 static void hold(struct shared_snapshot *s)
@@ -21,6 +19,7 @@ void shared_release(struct shared_snapshot *s)
 {
     if (s == NULL || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
+    derived_finish(s);
     arena_destroy(s->arena);
     free(s->spec_used);
     free(s);
@@ -144,13 +143,14 @@ static struct shared_snapshot *load(struct pg *pg, const struct round_service *r
     if (s == NULL)
         abort();
     s->arena = a;
+    derived_init(s);
     s->read_ns = clock_ns(); /* the transaction begins later */
     atomic_store(&s->refs, 1);
     if (snapshot_newest(rounds, pg, q, a, &s->is, e) < 0) {
         shared_release(s);
         return NULL;
     }
-    s->bytes = arena_used(a);
+    atomic_store(&s->bytes, arena_used(a));
     s->spec_used = calloc((size_t)s->is.n_specs + 1, sizeof(*s->spec_used));
     if (s->spec_used == NULL)
         abort();
@@ -190,7 +190,7 @@ static int load_for(struct snapshot_share *x, struct entry *n, struct pg *pg,
 
 /* --- taking --- */
 
-static int check_wait(const struct snapshot_want *w, struct err *e)
+int share_check_wait(const struct snapshot_want *w, struct err *e)
 {
     if (clock_ns() >= w->deadline_ns)
         return err_set(e, ERR_TIMEOUT, "DEADLINE_EXCEEDED",
@@ -222,7 +222,7 @@ static int take(struct snapshot_share *x, struct entry *n, struct pg *pg,
             return load_for(x, n, pg, w, ret, e);
         const uint64_t load = n->begun;
         while (n->loading && n->begun == load) {
-            if (check_wait(w, e) < 0)
+            if (share_check_wait(w, e) < 0)
                 return -1;
             int64_t look = clock_ns() + LOOK_MS * NS_PER_MS;
             clock_cond_wait(&x->loaded, &x->lock, look < w->deadline_ns ? look : w->deadline_ns);
@@ -344,7 +344,7 @@ void snapshot_share_stats(struct snapshot_share *x, struct snapshot_share_stats 
     *ret = (struct snapshot_share_stats){.loads = x->loads, .hits = x->hits};
     for (const struct entry *n = x->entries; n != NULL; n = n->next) {
         ret->kept += n->current != NULL;
-        ret->bytes += n->current != NULL ? n->current->bytes : 0;
+        ret->bytes += n->current != NULL ? atomic_load(&n->current->bytes) : 0;
     }
     pthread_mutex_unlock(&x->lock);
 }

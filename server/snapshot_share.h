@@ -12,6 +12,7 @@
 #ifndef BERTH_SERVER_SNAPSHOT_SHARE_H
 #define BERTH_SERVER_SNAPSHOT_SHARE_H
 
+#include "scheduler/explainer.h"
 #include "server/snapshot_source.h"
 
 struct snapshot_share;
@@ -61,6 +62,22 @@ int64_t shared_read_ns(const struct shared_snapshot *s); /* CLOCK_MONOTONIC; not
 /* Owners of a spec that was asked for when it was taken. */
 const struct snapshot_spec_owners *shared_spec(const struct shared_snapshot *s,
                                                const struct snapshot_spec *spec);
+
+/* --- what is made of it once, for all who hold it; snapshot_derived.c ---
+ *
+ * The first who asks makes it, the others wait, within the limits of their want. */
+
+/* ret->places is set; *ret_order (NULL is fine) is round_order(). */
+int shared_order(struct shared_snapshot *s, const struct snapshot_want *w, struct known *ret,
+                 const uint32_t **ret_order, struct err *e) MUST_CHECK;
+/* All of *ret is set: the whole round is planned. */
+int shared_plan(struct shared_snapshot *s, const struct snapshot_want *w, struct known *ret,
+                struct err *e) MUST_CHECK;
+
+/* An explainer for oneself, until it is given back: one that is idle, or a new one. */
+struct shared_seat;
+struct shared_seat *shared_sit(struct shared_snapshot *s, struct explainer **ret);
+void shared_leave(struct shared_snapshot *s, struct shared_seat *seat); /* NULL is fine */
 
 struct snapshot_share_stats {
     uint64_t loads, hits; /* loads begun; calls that were served without one of their own */

@@ -10,16 +10,41 @@
 
 #include "server/snapshot_share.h"
 
+enum { LOOK_MS = 50 };   /* how soon a call that waits notices that its client has left */
 enum { SPECS_MAX = 32 }; /* of a load: those asked for, then those used of the snapshot before */
+
+struct made { /* once, by who asks first */
+    enum { NOT_MADE, IN_THE_MAKING, MADE } state;
+    struct arena *arena;
+};
+
+struct shared_seat { /* an explainer that somebody or nobody uses */
+    struct shared_seat *next;
+    struct arena *arena;
+    struct explainer *explainer;
+};
 
 struct shared_snapshot {
     atomic_uint refs;
     struct arena *arena;
     struct newest_snapshot is;
     int64_t read_ns;
-    size_t bytes;
+    atomic_size_t bytes;    /* of everything below, too; idle seats only */
     atomic_bool *spec_used; /* by spec: somebody asked for it */
+
+    pthread_mutex_t lock; /* of all that follows; never held while something is made */
+    pthread_cond_t made;  /* broadcast when a making ends */
+    struct made order_made, plan_made;
+    const uint32_t *order;
+    struct known known;
+    struct shared_seat *idle;
+    unsigned n_idle;
 };
+
+/* Who waits may go on waiting. */
+int share_check_wait(const struct snapshot_want *w, struct err *e);
+void derived_init(struct shared_snapshot *s);
+void derived_finish(struct shared_snapshot *s);
 
 struct waiter { /* a call under way, on its stack */
     const struct snapshot_spec *spec;

@@ -35,7 +35,7 @@ static bool too_much(const struct snapshot_share *x)
     size_t bytes = 0;
     for (const struct entry *i = x->entries; i != NULL; i = i->next) {
         n += i->current != NULL;
-        bytes += i->current != NULL ? i->current->bytes : 0;
+        bytes += i->current != NULL ? atomic_load(&i->current->bytes) : 0;
     }
     return n > x->options.max_groups || bytes > (size_t)x->options.max_bytes;
 }
