@@ -12,8 +12,7 @@ struct options {
     bool after_queue;
 };
 
-/* Agents looked at to find the nearest ones; the counts by cause are of the whole group anyway. */
-enum { AGENTS_SHOWN = 5, AGENTS_READ = 10000 };
+enum { AGENTS_SHOWN = 5 };
 
 static const struct flag flags[] = {
     FLAG(struct options, agents, UINT32, "agents", "N", "show the N nearest agents (5; 0: none)",
@@ -79,7 +78,7 @@ static int run(struct ctl *c, void *options, char **args, unsigned n_args)
     request.view = BERTH__V1__PREVIEW_VIEW__PREVIEW_VIEW_AGENTS;
     request.after_queue = o->after_queue;
     request.with_remedies = 1;
-    if (preview_fetch(c, &request, AGENTS_READ, &r, &f) < 0)
+    if (preview_fetch(c, &request, PREVIEW_AGENTS_READ, &r, &f) < 0)
         return explain_failure(c, args[0], &f);
     preview_rank(&r);
     if (r.n_agents > o->agents && c->globals.json)

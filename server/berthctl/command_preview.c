@@ -32,8 +32,10 @@ static const struct flag flags[] = {
     FLAG(struct options, spec.on_agents, LIST, "agent", "ID", "agent to prefer; may be repeated"),
     FLAG(struct options, spec.strict, BOOL, "strict", NULL, "no other agents than these"),
     FLAG(struct options, spec.session_group, TEXT, "session-group", "ID", "spread or pack with it"),
-    FLAG(struct options, agents, BOOL, "agents", NULL, "also every agent and what it lacks"),
-    FLAG(struct options, limit, UINT32, "limit", "N", "show at most N agents (100; 0: all)",
+    FLAG(struct options, agents, BOOL, "agents", NULL,
+         "also every agent, best first, and what it lacks"),
+    FLAG(struct options, limit, UINT32, "limit", "N",
+         "show at most N agents (100; 0: all); with --json the first by id",
          .initial = DEFAULT_LIMIT),
     FLAG(struct options, after_queue, BOOL, "after-queue", NULL,
          "after everything ahead of it, not now and alone"),
@@ -80,19 +82,30 @@ static int set_extra(struct ctl *c, const struct list *extra,
     return 0;
 }
 
-static void print_agents(struct ctl *c, const Berth__V1__PreviewAllocationResponse *r)
+/* Best first, and then no more than asked for. */
+static void print_agents(struct ctl *c, uint32_t limit, Berth__V1__PreviewAllocationResponse *r)
 {
+    size_t shown = limit == 0 || r->n_agents < limit ? r->n_agents : limit;
     if (r->n_agents_by_cause > 0)
         fprintf(c->out, "\nAgents that cannot take it, by cause: %s.\n",
                 report_kinds(c->arena, r->agents_by_cause, r->n_agents_by_cause));
     fputc('\n', c->out);
-    preview_print_agents(c, r, r->n_agents);
-    if (r->next_page_token[0] != '\0')
-        fprintf(c->out, "\nThe first %zu agents; --limit 0 shows all.\n", r->n_agents);
+    preview_rank(r);
+    preview_print_agents(c, r, shown);
+    if (shown < r->n_agents || r->next_page_token[0] != '\0')
+        fprintf(c->out, "\nThe %zu nearest of %zu agents%s; --limit 0 shows all.\n", shown,
+                r->n_agents, r->next_page_token[0] != '\0' ? " and more" : "");
+}
+
+/* How many agents to read: to find the nearest ones for a person, more than are shown. */
+static uint32_t agents_to_read(const struct ctl *c, uint32_t limit)
+{
+    return c->globals.json || limit == 0 || limit > PREVIEW_AGENTS_READ ? limit
+                                                                        : PREVIEW_AGENTS_READ;
 }
 
 static void print_answer(struct ctl *c, const struct options *o,
-                         const Berth__V1__PreviewAllocationResponse *r)
+                         Berth__V1__PreviewAllocationResponse *r)
 {
     enum style style = verdict_style(r->verdict);
     fprintf(c->out, "%s%s%s\n", style_begin(style, c->color),
@@ -103,7 +116,7 @@ static void print_answer(struct ctl *c, const struct options *o,
     }
     report_causes(c->out, c->arena, r->causes, r->n_causes, c->color);
     if (o->agents)
-        print_agents(c, r);
+        print_agents(c, o->limit, r);
     remedies_print(c->out, c->arena, r);
 }
 
@@ -129,7 +142,7 @@ static int run(struct ctl *c, void *options, char **args, unsigned n_args)
     request.n_ignore_validators = o->ignore.n;
     request.after_queue = o->after_queue;
     request.with_remedies = 1;
-    if (preview_fetch(c, &request, o->limit, &r, &f) < 0)
+    if (preview_fetch(c, &request, agents_to_read(c, o->limit), &r, &f) < 0)
         return ctl_fail(c, &f);
     if (c->globals.json)
         ctl_json(c, &r.base);

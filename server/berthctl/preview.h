@@ -6,6 +6,9 @@
 #include "berth/v1/scheduler.pb-c.h"
 #include "server/berthctl/command.h"
 
+/* Agents looked at to find the nearest ones; the counts by cause are of the whole group anyway. */
+enum { PREVIEW_AGENTS_READ = 10000 };
+
 /* Follows the pages of agents up to limit (0: all) and puts them into *ret, which is otherwise the
  * first page's. -1 when a call failed. */
 int preview_fetch(struct ctl *c, Berth__V1__PreviewAllocationRequest *request, uint32_t limit,
