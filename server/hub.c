@@ -57,6 +57,7 @@ int hub_create(const struct hub_options *o, struct hub **ret, struct err *e)
     clock_cond_init(&h->work_cond);
     clock_cond_init(&h->reader_cond);
     h->scratch = arena_create();
+    h->history.arena = arena_create();
     hub_log_init(h);
     if (pg_create(o->database, &h->pg, e) < 0 ||
         (o->redis != NULL &&
@@ -104,6 +105,7 @@ void hub_destroy(struct hub *h)
     pg_close(h->pg);
     fanout_destroy(h->fanout);
     arena_destroy(h->scratch);
+    arena_destroy(h->history.arena);
     pthread_cond_destroy(&h->work_cond);
     pthread_cond_destroy(&h->reader_cond);
     pthread_mutex_destroy(&h->lock);

@@ -101,6 +101,15 @@ struct subscriber_queue {
     struct subscriber *first, *last;
 };
 
+struct hub_history { /* the page of a log that was read last: many want the same one */
+    struct arena *arena;
+    uint32_t group;
+    unsigned restarts; /* of the hub, when it was read */
+    int64_t read_ns;
+    struct event *events;
+    uint32_t n;
+};
+
 struct hub {
     struct hub_options options;
     pthread_mutex_t lock;
@@ -122,14 +131,16 @@ struct hub {
     uint64_t n_delivered, n_slow;
     struct arena *scratch; /* reset by each delivery */
 
-    struct pg *pg;         /* the reader's */
-    int64_t next_poll_ns;  /* when the reader looks for news unasked */
-    int64_t polled_ns;     /* when it did last */
-    int64_t clock_us;      /* the database's clock less CLOCK_MONOTONIC; 0: not known yet */
-    uint32_t filled;       /* group the ring was filled for last */
-    bool database_away;    /* the reader's: said already */
-    struct fanout *fanout; /* NULL: none; fanout_wake() is for all, the rest for its thread */
-    bool tells;            /* a group has something to tell */
+    struct pg *pg;              /* the reader's */
+    int64_t next_poll_ns;       /* when the reader looks for news unasked */
+    int64_t polled_ns;          /* when it did last */
+    int64_t clock_us;           /* the database's clock less CLOCK_MONOTONIC; 0: not known yet */
+    unsigned restarts;          /* logs that have begun anew */
+    struct hub_history history; /* the reader\'s */
+    uint32_t filled;            /* group the ring was filled for last */
+    bool database_away;         /* the reader's: said already */
+    struct fanout *fanout;      /* NULL: none; fanout_wake() is for all, the rest for its thread */
+    bool tells;                 /* a group has something to tell */
     pthread_t dispatcher, reader, listener;
     bool has_dispatcher, has_reader, has_listener;
 };

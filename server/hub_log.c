@@ -185,6 +185,7 @@ static void group_restart(struct hub *h, uint32_t group, int64_t last)
     struct err e = {.code = ERR_NONE};
     stash_clear(g);
     g->head = g->last = last;
+    h->restarts++;
     err_set(&e, ERR_OUT_OF_RANGE, "LOG_RESTARTED",
             "the event log of a scaling group has begun anew; watch from the beginning");
     err_meta(&e, "scaling_group", "%s", g->name);

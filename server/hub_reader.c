@@ -8,10 +8,11 @@
 #include "server/metrics.h"
 
 enum {
-    QUERY_MS = 10000,  /* longest wait for one answer */
-    RETRY_MS = 500,    /* after a failure */
-    FILL_EVENTS = 512, /* read at a time for the ring */
-    PAGE_EVENTS = 512, /* and for a subscriber; few of them may pass its filter */
+    QUERY_MS = 10000,     /* longest wait for one answer */
+    RETRY_MS = 500,       /* after a failure */
+    FILL_EVENTS = 512,    /* read at a time for the ring */
+    PAGE_EVENTS = 512,    /* and for a subscriber; few of them may pass its filter */
+    PAGE_FRESH_MS = 1000, /* a page serves all who want it so long */
 };
 
 /* --- queries, without the lock -----------------------------------------------------------------
@@ -208,6 +209,39 @@ static void page_deliver(struct subscriber *s, uint32_t group, int64_t after, co
     subscriber_send(s, p->frames, p->n_frames, p->n_events);
 }
 
+/* What the page read last has of it; false: nothing. A log only grows, so what it has is true. */
+static bool page_recall(const struct hub *h, uint32_t group, int64_t after, struct page *ret)
+{
+    const struct hub_history *p = &h->history;
+    if (p->n == 0 || p->group != group || p->restarts != h->restarts ||
+        clock_ns() - p->read_ns > PAGE_FRESH_MS * NS_PER_MS || after + 1 < p->events[0].sequence ||
+        after >= p->events[p->n - 1].sequence)
+        return false;
+    uint32_t skip = (uint32_t)(after + 1 - p->events[0].sequence);
+    if (skip >= p->n || p->events[skip].sequence != after + 1)
+        return false;
+    ret->events = p->events + skip;
+    ret->n = p->n - skip;
+    return true;
+}
+
+/* Enters and leaves with the lock. */
+static int page_read(struct hub *h, uint32_t group, int64_t after, struct page *ret,
+                     struct arena *a, struct err *e)
+{
+    struct hub_history *p = &h->history;
+    const char *name = arena_strdup(a, h->groups[group].name);
+    arena_reset(p->arena);
+    *p = (struct hub_history){.arena = p->arena, .group = group, .restarts = h->restarts};
+    pthread_mutex_unlock(&h->lock);
+    int rc = read_events(h, name, after, PAGE_EVENTS, p->arena, &p->events, &p->n, e);
+    hub_lock(h);
+    p->read_ns = clock_ns();
+    ret->events = p->events;
+    ret->n = p->n;
+    return rc;
+}
+
 /* One page of history for one subscriber. */
 static void read_page(struct subscriber *s, struct arena *a)
 {
@@ -220,9 +254,9 @@ static void read_page(struct subscriber *s, struct arena *a)
                          : NONE;
     if (group != NONE) {
         int64_t after = *subscriber_at(s, group);
-        const char *name = arena_strdup(a, h->groups[group].name);
+        if (!page_recall(h, group, after, &page))
+            rc = page_read(h, group, after, &page, a, &e);
         pthread_mutex_unlock(&h->lock);
-        rc = read_events(h, name, after, PAGE_EVENTS, a, &page.events, &page.n, &e);
         if (rc == 0)
             page_pack(&page, s->filter, after, a); /* a filter does not change */
         hub_lock(h);
