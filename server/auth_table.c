@@ -192,7 +192,7 @@ static bool same_line(const struct auth_line *a, const struct auth_line *b)
     bool same = a->kind == b->kind && strcmp(a->name, b->name) == 0 && a->role == b->role &&
                 a->expires_s == b->expires_s && (a->groups == NULL) == (b->groups == NULL) &&
                 a->n_groups == b->n_groups;
-    for (uint32_t i = 0; same && i < a->n_groups; i++)
+    for (uint32_t i = 0; same && a->groups != NULL && i < a->n_groups; i++)
         same = strcmp(a->groups[i], b->groups[i]) == 0;
     if (same && a->kind == AUTH_TOKEN)
         return CRYPTO_memcmp(a->digest, b->digest, AUTH_DIGEST) == 0;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -85,10 +86,10 @@ static int append_line(const char *path, const char *line, struct err *e)
 /* "90d" becomes the day it is in 90 days; anything else stays for the line's own check. */
 static void resolve_days(struct request *q, char day[16])
 {
-    unsigned days = 0;
-    char unit = '\0';
-    if (q->expires == NULL || sscanf(q->expires, "%5u%c", &days, &unit) != 2 || unit != 'd' ||
-        strchr(q->expires, 'd')[1] != '\0' || days == 0 || days > 36500)
+    enum { DAYS_MOST = 36500 };
+    char *end = NULL;
+    long days = q->expires != NULL ? strtol(q->expires, &end, 10) : 0;
+    if (days <= 0 || days > DAYS_MOST || strcmp(end, "d") != 0)
         return;
     time_t at = time(NULL) + (time_t)days * 86400;
     struct tm t;

@@ -54,7 +54,7 @@ static int read_file(const char *flag, const char *path, struct arena *a, const 
 /* "token\n" becomes "Bearer token". */
 static int read_token(const char *path, struct arena *a, const char **ret, struct err *e)
 {
-    const char *text = NULL;
+    const char *text = "";
     if (path == NULL)
         return 0;
     if (read_file("--token-file", path, a, &text, e) < 0)
