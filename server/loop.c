@@ -113,6 +113,8 @@ void loop_run_ended(struct loop_run *run, enum loop_end end)
     pthread_mutex_lock(&l->lock);
     remove_run(l, run);
     loop_group_end(run->group, end, clock_ns(), loop_random(l));
+    if (run->untold)
+        loop_group_hint(run->group); /* counts after the pause, where the round failed */
     if (!run->group->listed) {
         metrics_group_forget(run->group->name);
         loop_group_destroy(run->group);

@@ -72,7 +72,9 @@ void loop_tell_health(struct loop_run *run, enum loop_end end, struct executor *
     pg_deadline(x->pg, clock_ns() + TELL_MS * NS_PER_MS);
     if (atomic_load(&run->job.cancelled) || atomic_load(&run->loop->drains))
         return;
-    if (load(run, x, &info, &n, &e) < 0 || (n == 1 && tell(run, info, x, &e) < 0))
-        log_err(LOG_DEBUG, "a group's health was not told; the next round tells it", &e,
-                LOG_FIELDS(LOG_STR("group", run->group->name)));
+    if (load(run, x, &info, &n, &e) == 0 && (n == 0 || tell(run, info, x, &e) == 0))
+        return;
+    run->untold = true;
+    log_err(LOG_DEBUG, "a group's health was not told; the next round tells it", &e,
+            LOG_FIELDS(LOG_STR("group", run->group->name)));
 }

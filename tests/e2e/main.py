@@ -15,7 +15,7 @@ import stubs
 from world import ROOT, World
 
 # Modules, each with a function test(world), run on a fresh database of its own.
-TESTS = ["reads", "rounds", "events", "cancels", "recordings", "explains", "bad_input", "foreign", "replicas", "faults", "metrics", "bridge"]
+TESTS = ["reads", "rounds", "events", "cancels", "recordings", "explains", "bad_input", "foreign", "replicas", "faults", "metrics", "bridge", "loops"]
 
 
 def main() -> int:

@@ -148,6 +148,21 @@ START_TEST(pooler_reads_while_rounds_run)
 }
 END_TEST
 
+START_TEST(pooler_lets_the_loop_see_changes)
+{
+    static const char *const settings[] = {"--loop=true", "--loop-interval=1h",
+                                           "--loop-hint-interval=50ms", NULL};
+    service_down();
+    service_up(&pooled, NULL, settings);
+    db_await(&direct, "SELECT count(*) = 24 FROM sessions WHERE status = 'SCHEDULED'",
+             "the first round of both groups");
+    world_do(&direct, "SELECT t.session('more', 0.25, 1024)");
+    db_await(&direct, "SELECT status = 'SCHEDULED' FROM sessions WHERE name = 'more'",
+             "a round after a session came");
+    service_down();
+}
+END_TEST
+
 START_TEST(pooler_repairs)
 {
     struct err e = {.code = ERR_NONE};
@@ -172,6 +187,7 @@ int main(void)
     tcase_add_test(tc, pooler_serves_rounds_cancels_and_watches_at_once);
     tcase_add_test(tc, pooler_reads_while_rounds_run);
     tcase_add_test(tc, pooler_repairs);
+    tcase_add_test(tc, pooler_lets_the_loop_see_changes);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_POOLER);
