@@ -241,6 +241,15 @@ class Overlay:
             self.expect(
                 {x["kind"] for x in owners} == {"Deployment", "Job"}, o, "does not cover all pods"
             )
+            for way in o["spec"].get("ingress", []):
+                for port in way.get("ports", []):
+                    named = {
+                        p["name"]
+                        for x in owners
+                        for c in x["spec"]["template"]["spec"]["containers"]
+                        for p in c.get("ports", [])
+                    }
+                    self.expect(port["port"] in named, o, f"port {port['port']} is nobody's")
         for o in self.of("HorizontalPodAutoscaler"):
             target = o["spec"]["scaleTargetRef"]
             known = {(x["kind"], x["metadata"]["name"]) for x in self.objects}

@@ -17,6 +17,9 @@ class Plant:
 K = "deploy/kubernetes/"
 PLANTS = [
     Plant(
+        "kubernetes", K + "base/networkpolicy.yaml", "port: grpc", "port: rpc", "rpc is nobody's"
+    ),
+    Plant(
         "kubernetes",
         K + "base/deployment.yaml",
         "readinessProbe:",
