@@ -38,8 +38,8 @@ static const char *const sentences[N_TROUBLES] = {
 struct recorder {
     struct arena *arena; /* this struct */
     const char *folder;
-    int64_t max_files, max_bytes;
     pthread_mutex_t lock; /* the folder, and all below */
+    int64_t max_files, max_bytes;
     bool counted;
     int64_t files, bytes; /* of ours in the folder, when counted last and written since */
     int64_t told_ns[N_TROUBLES];
@@ -346,6 +346,16 @@ void recorder_destroy(struct recorder *r)
         return;
     pthread_mutex_destroy(&r->lock);
     arena_destroy(r->arena);
+}
+
+void recorder_limit(struct recorder *r, int64_t max_files, int64_t max_bytes)
+{
+    if (r == NULL)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->max_files = max_files;
+    r->max_bytes = max_bytes;
+    pthread_mutex_unlock(&r->lock);
 }
 
 const struct plan *recorder_keep(const struct recorder *r, const struct plan *p, struct arena *a)

@@ -25,6 +25,8 @@ struct round_report; /* round_service.h */
  * not there. NULL for an empty path: nothing is to be kept. */
 struct recorder *recorder_create(const char *folder, int64_t max_files, int64_t max_bytes);
 void recorder_destroy(struct recorder *r); /* NULL is fine */
+/* Other bounds, which the next write keeps. NULL is fine. */
+void recorder_limit(struct recorder *r, int64_t max_files, int64_t max_bytes);
 DEFINE_CLEANUP(struct recorder, recorder_destroy)
 
 /* The plan as it is now, for recorder_write() when a commit has changed it; causes and placements

@@ -382,6 +382,8 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
             rc = run_locked(&r, e);
             manager_gate_leave(s->gate, r.manager);
             release_lease(&r);
+            recorder_limit(s->recorder, CONFIG_NOW(s->config, record_max_files),
+                           CONFIG_NOW(s->config, record_max_bytes));
             recorder_write(s->recorder, &r.report, r.planned, &r.settings);
         }
         report_count(&r.report, in, w->arena, rc, e);

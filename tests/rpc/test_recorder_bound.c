@@ -62,6 +62,26 @@ START_TEST(recorder_keeps_the_newest_files)
 }
 END_TEST
 
+START_TEST(recorder_keeps_other_bounds_from_the_next_write_on)
+{
+    CLEANUP(recorder_destroyp) struct recorder *r = recorder_of(folder, 20, MUCH);
+    for (int64_t epoch = 1; epoch <= 9; epoch++)
+        write_round(r, "g", epoch);
+    recorder_limit(NULL, 2, MUCH);
+    recorder_limit(r, 4, MUCH);
+    ck_assert_uint_eq(count_files(), 18);
+    write_round(r, "g", 10);
+    ck_assert_uint_eq(count_files(), 4);
+    recorder_limit(r, 4, pair_bytes(10));
+    write_round(r, "g", 11);
+    ck_assert_uint_eq(count_files(), 2);
+    ck_assert_uint_eq(read_pair(name_of(11, ""))->hash, plan->hash);
+    recorder_limit(r, 20, MUCH);
+    write_round(r, "g", 12);
+    ck_assert_uint_eq(count_files(), 4);
+}
+END_TEST
+
 START_TEST(recorder_removes_an_eighth_at_a_time)
 {
     CLEANUP(recorder_destroyp) struct recorder *r = recorder_of(folder, 32, MUCH);
@@ -122,6 +142,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, recorder_leaves_folders_and_links_with_names_of_its_own_alone);
     tcase_add_test(tc, recorder_keeps_the_newest_files);
     tcase_add_test(tc, recorder_keeps_the_newest_bytes);
+    tcase_add_test(tc, recorder_keeps_other_bounds_from_the_next_write_on);
     tcase_add_test(tc, recorder_removes_an_eighth_at_a_time);
     tcase_add_test(tc, recorder_counts_what_it_finds);
 }
