@@ -214,6 +214,20 @@ static bool is_one_more(void *ctx)
     return value_of(a->port, a->series) >= 1;
 }
 
+START_TEST(metrics_count_connections_that_failed)
+{
+    int port = start_with("--redis=127.0.0.1:1", NULL); /* nobody listens there */
+    struct awaited failed = {port, "berth_redis_connects_total{result=\"failed\"}"};
+    await_true(is_one_more, &failed, "a connection that failed");
+    char *text = scrape(port);
+    ck_assert_msg(scrape_value(text, "berth_redis_connections{state=\"idle\"}") == 0,
+                  "one is open");
+    ck_assert_msg(scrape_value(text, "berth_redis_connects_total{result=\"ok\"}") == 0, "one came");
+    free(text);
+    ck_assert_int_eq(berthd_end(), 0);
+}
+END_TEST
+
 START_TEST(metrics_tell_a_busy_connection)
 {
     struct reply r = {.body = NULL};
@@ -243,6 +257,7 @@ int main(void)
     tcase_add_loop_test(tc, metrics_show_a_group_as_tabled, 0, ARRAY_SIZE(views));
     tcase_add_test(tc, metrics_forget_a_group_that_the_loop_lost);
     tcase_add_test(tc, metrics_count_connections_to_the_database);
+    tcase_add_test(tc, metrics_count_connections_that_failed);
     tcase_add_test(tc, metrics_tell_a_busy_connection);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
