@@ -328,6 +328,37 @@ def test(world: World) -> None:
             check(not cursor.fetchone()[0], "roles.sql takes away what a role has beyond its list")
     writes(world)
     reads(world)
+    beside_a_manager(world)
+
+
+def beside_a_manager(world: World) -> None:
+    """The tables are a manager's: berth_owner adds its schema and owns nothing else."""
+    world.create_database("roles_adopt")
+    world.migrate()
+    world.psql("-c", "DROP SCHEMA berth CASCADE")
+    world.load_sample()
+    apply(world)
+    done = subprocess.run(
+        [
+            world.build / "server/berthd",
+            "migrate",
+            "--adopt",
+            "--database",
+            as_role(world, "berth_owner"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    check(done.returncode == 0, "berth_owner adopts a manager's tables", done.stdout + done.stderr)
+    apply(world)
+    empty(
+        refusals(as_role(world, "berth_owner"), ["SELECT 1 FROM sessions", "DROP TABLE sessions"]),
+        "berth_owner may do nothing with a manager's tables",
+    )
+    world.start_server("--database", as_role(world, "berth_writer")).await_health("SERVING")
+    check(schedule(world, OWN).counts.scheduled > 0, "berth_writer schedules a manager's sessions")
+    equal(world.end(), 0, "berthd beside a manager ends with exit code 0")
 
 
 def apply_with_notices(world: World) -> str:
