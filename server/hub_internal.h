@@ -115,7 +115,6 @@ struct hub {
     pthread_mutex_t lock;
     atomic_uint waiting; /* threads that want the lock, so that the dispatcher makes way */
     pthread_cond_t work_cond, reader_cond;
-    bool stop;
 
     struct hub_group *groups;
     uint32_t n_groups, cap_groups;
@@ -132,17 +131,18 @@ struct hub {
     struct arena *scratch; /* reset by each delivery */
 
     struct pg *pg;              /* the reader's */
+    struct hub_history history; /* the reader's */
+    struct fanout *fanout;      /* NULL: none; fanout_wake() is for all, the rest for its thread */
     int64_t next_poll_ns;       /* when the reader looks for news unasked */
     int64_t polled_ns;          /* when it did last */
     int64_t clock_us;           /* the database's clock less CLOCK_MONOTONIC; 0: not known yet */
-    unsigned restarts;          /* logs that have begun anew */
-    struct hub_history history; /* the reader\'s */
-    uint32_t filled;            /* group the ring was filled for last */
-    bool database_away;         /* the reader's: said already */
-    struct fanout *fanout;      /* NULL: none; fanout_wake() is for all, the rest for its thread */
-    bool tells;                 /* a group has something to tell */
     pthread_t dispatcher, reader, listener;
+    unsigned restarts;  /* logs that have begun anew */
+    uint32_t filled;    /* group the ring was filled for last */
+    bool tells;         /* a group has something to tell the others */
+    bool database_away; /* the reader's: said already */
     bool has_dispatcher, has_reader, has_listener;
+    bool stop;
 };
 
 void hub_lock(struct hub *h);

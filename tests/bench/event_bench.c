@@ -32,13 +32,15 @@ static const struct {
 static long resident(pid_t pid)
 {
     char path[64];
-    long size = 0, pages = 0;
+    char line[128];
+    long pages = 0;
     (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
     FILE *f = fopen(path, "r");
-    if (f == NULL || fscanf(f, "%ld %ld", &size, &pages) != 2)
-        pages = 0;
-    if (f != NULL)
-        (void)fclose(f);
+    if (f == NULL)
+        return 0;
+    if (fgets(line, sizeof(line), f) != NULL && strchr(line, ' ') != NULL)
+        pages = strtol(strchr(line, ' '), NULL, 10); /* the second number */
+    (void)fclose(f);
     return pages * sysconf(_SC_PAGESIZE);
 }
 

@@ -27,6 +27,7 @@ import psycopg2  # noqa: E402  pylint: disable=wrong-import-position
 
 import record  # noqa: E402  pylint: disable=wrong-import-position
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
+import transitions  # noqa: E402  pylint: disable=wrong-import-position
 from check import await_true  # noqa: E402  pylint: disable=wrong-import-position
 from workload import GROUPS, Workload  # noqa: E402  pylint: disable=wrong-import-position
 from world import Server, Services  # noqa: E402  pylint: disable=wrong-import-position
@@ -117,6 +118,7 @@ class Campaign:
         subprocess.run([self.build / "server/berthd", "migrate", "--database", self.conninfo], check=True,
                        stdout=subprocess.DEVNULL)
         self.sql((HERE.parent / "chaos/cluster.sql").read_text("utf-8"))
+        self.sql(transitions.statements())
         self.replicas = [Replica(self, i) for i in range(options.replicas)]
         self.write_targets()
         self.workload = Workload(self.conninfo, lambda: self.replicas, options.seed)
@@ -225,6 +227,15 @@ class Campaign:
                 self.fault(f"FAULT the log of {group} is not 1..{last}")
         return log
 
+    def check_changes(self) -> None:
+        """Every change of a status that was made has its one event, and the other invariants."""
+        busy = ("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'berth%'"
+                " AND datname = current_database() AND state NOT IN ('idle')")
+        await_true(lambda: self.sql(busy)[0][0] == 0, CATCH_UP_SECONDS, "berthd to be at rest")
+        for file in (ROOT / "deploy/lib/consistency.sql", HERE.parent / "chaos/invariants.sql"):
+            for rule, example in self.sql(file.read_text("utf-8")):
+                self.fault(f"FAULT {rule}: {example}")
+
     def records(self) -> list[tuple[str, record.Wish, record.Log]]:
         for client in self.clients:
             client.to_record()
@@ -242,6 +253,7 @@ class Campaign:
         return faults.missing == 0 and len(found) == self.n_subscribers
 
     def check(self, plant: str) -> tuple[int, record.Faults]:
+        self.check_changes()
         log = self.log()
         try:
             await_true(lambda: self.are_complete(log), CATCH_UP_SECONDS, "all records to be complete")
