@@ -85,13 +85,13 @@ static void *turn(void *arg)
     pthread_mutex_lock(&l->lock);
     while (!atomic_load(&l->drains)) {
         struct loop_group *g = first_due(l);
-        const int64_t now = clock_ns(), due = g != NULL ? loop_group_next(g) : INT64_MAX;
-        if (due <= now)
-            begin(l, g, now);
-        else if (due == INT64_MAX)
+        const int64_t now = clock_ns();
+        if (g == NULL)
             pthread_cond_wait(&l->wake, &l->lock);
+        else if (loop_group_next(g) <= now)
+            begin(l, g, now);
         else
-            clock_cond_wait(&l->wake, &l->lock, due);
+            clock_cond_wait(&l->wake, &l->lock, loop_group_next(g));
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;

@@ -175,7 +175,7 @@ static void remember(struct loop_watch *w, const char *snapshot)
 static void look(struct loop_watch *w)
 {
     struct err e = {.code = ERR_NONE};
-    struct group_look seen;
+    struct group_look seen = {.snapshot = ""};
     const uint64_t generation = config_generation(w->loop->config);
     arena_reset(w->arena);
     if (generation != w->generation)

@@ -52,26 +52,31 @@ void notify_close(struct notify *n)
     n->fd = -1;
 }
 
+/* len: as vsnprintf() has it. */
+static void say(const struct notify *n, const char *text, int len)
+{
+    if (n->fd < 0 || len <= 0)
+        return;
+    const size_t bytes = len < MESSAGE_BYTES ? (size_t)len : MESSAGE_BYTES - 1;
+    (void)sendto(n->fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&n->to,
+                 n->to_len);
+}
+
 void notify_say(struct notify *n, const char *fmt, ...)
 {
-    char text[MESSAGE_BYTES];
+    char text[MESSAGE_BYTES] = "";
     va_list args;
-    if (n->fd < 0)
-        return;
     va_start(args, fmt);
-    int len = vsnprintf(text, sizeof(text), fmt, args);
+    const int len = vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    if (len >= (int)sizeof(text))
-        len = sizeof(text) - 1;
-    if (len > 0)
-        (void)sendto(n->fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL,
-                     (const struct sockaddr *)&n->to, n->to_len);
+    say(n, text, len);
 }
 
 void notify_status(struct notify *n, const char *status)
 {
+    char text[MESSAGE_BYTES];
     if (strncmp(n->status, status, sizeof(n->status) - 1) == 0)
         return;
     (void)snprintf(n->status, sizeof(n->status), "%s", status);
-    notify_say(n, "STATUS=%s", n->status);
+    say(n, text, snprintf(text, sizeof(text), "STATUS=%s", n->status));
 }
