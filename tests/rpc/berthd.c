@@ -154,6 +154,11 @@ int berthd_metrics_port(void)
     return (int)strtol(second + 1, NULL, 10);
 }
 
+pid_t berthd_pid(void)
+{
+    return child;
+}
+
 void berthd_signal(int sig)
 {
     ck_assert_int_eq(kill(child, sig), 0);

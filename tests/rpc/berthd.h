@@ -2,6 +2,8 @@
 #ifndef BERTH_TESTS_RPC_BERTHD_H
 #define BERTH_TESTS_RPC_BERTHD_H
 
+#include <sys/types.h>
+
 #include "tests/rpc/support.h"
 
 enum { BERTHD_ARGS = 24 };
@@ -20,6 +22,7 @@ int berthd_metrics_port(void);
 int berthd_end(void);
 int berthd_wait(void); /* without a signal */
 void berthd_signal(int sig);
+pid_t berthd_pid(void);
 
 const char *berthd_stdout(void); /* the whole text so far */
 const char *berthd_stderr(void);
