@@ -7,6 +7,12 @@
 
 #include "server/log.h"
 
+#ifdef __has_feature /* clang */
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1 /* as gcc says it */
+#endif
+#endif
+
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
 #define TAG_LENT(tag) __tsan_release(tag)
