@@ -33,7 +33,11 @@
 #include "server/server.h"
 #include "server/startup.h"
 
-enum { STARTUP_MARGIN_MS = 10000 }; /* beyond startup_timeout, for what makes it end */
+enum {
+    STARTUP_MARGIN_MS = 10000, /* beyond startup_timeout, for what makes it end */
+    NS_PER_US = 1000,
+    US_PER_MS = 1000
+};
 
 static void block_signals(sigset_t *ret)
 {
@@ -212,7 +216,7 @@ static void reload(const struct config *g, struct notify *n)
 {
     struct err e = {.code = ERR_NONE};
     if (n->is_ready)
-        notify_say(n, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_ns() / 1000));
+        notify_number(n, "RELOADING=1\nMONOTONIC_USEC=", clock_ns() / NS_PER_US);
     if (config_reload(g, &e) == 0)
         apply_log(g);
     if (n->is_ready)
@@ -289,8 +293,8 @@ static void say_that_it_listens(struct app *app, struct notify *n)
              LOG_STR("replica", g->replica), LOG_STR("version", BERTH_VERSION),
              LOG_STR("database", config_redact(g->database, a)), LOG_STR("redis", g->redis));
     /* ready it is when the start-up checks are done: that may last */
-    notify_say(n, "STATUS=Starting.\nEXTEND_TIMEOUT_USEC=%lld",
-               (long long)(g->startup_timeout + STARTUP_MARGIN_MS) * 1000);
+    notify_number(n, "STATUS=Starting.\nEXTEND_TIMEOUT_USEC=",
+                  (g->startup_timeout + STARTUP_MARGIN_MS) * US_PER_MS);
 }
 
 /* A wrong value of a setting is a wrong call. */

@@ -1,7 +1,7 @@
 /* notify.c - datagrams to the service manager. */
 #include "server/notify.h"
 
-#include <stdarg.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,24 +52,18 @@ void notify_close(struct notify *n)
     n->fd = -1;
 }
 
-/* len: as vsnprintf() has it. */
-static void say(const struct notify *n, const char *text, int len)
+void notify_say(struct notify *n, const char *lines)
 {
-    if (n->fd < 0 || len <= 0)
-        return;
-    const size_t bytes = len < MESSAGE_BYTES ? (size_t)len : MESSAGE_BYTES - 1;
-    (void)sendto(n->fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&n->to,
-                 n->to_len);
+    if (n->fd >= 0)
+        (void)sendto(n->fd, lines, strlen(lines), MSG_DONTWAIT | MSG_NOSIGNAL,
+                     (const struct sockaddr *)&n->to, n->to_len);
 }
 
-void notify_say(struct notify *n, const char *fmt, ...)
+void notify_number(struct notify *n, const char *before, int64_t value)
 {
-    char text[MESSAGE_BYTES] = "";
-    va_list args;
-    va_start(args, fmt);
-    const int len = vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    say(n, text, len);
+    char lines[MESSAGE_BYTES];
+    (void)snprintf(lines, sizeof(lines), "%s%" PRId64, before, value);
+    notify_say(n, lines);
 }
 
 void notify_status(struct notify *n, const char *status)
@@ -78,5 +72,6 @@ void notify_status(struct notify *n, const char *status)
     if (strncmp(n->status, status, sizeof(n->status) - 1) == 0)
         return;
     (void)snprintf(n->status, sizeof(n->status), "%s", status);
-    say(n, text, snprintf(text, sizeof(text), "STATUS=%s", n->status));
+    (void)snprintf(text, sizeof(text), "STATUS=%s", n->status);
+    notify_say(n, text);
 }

@@ -9,8 +9,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "scheduler/base.h"
-
 struct notify {
     int fd; /* -1: nobody is told */
     struct sockaddr_un to;
@@ -25,7 +23,8 @@ void notify_open(struct notify *n);
 void notify_close(struct notify *n);
 
 /* Lines as sd_notify(3) has them: "READY=1". */
-void notify_say(struct notify *n, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void notify_say(struct notify *n, const char *lines);
+void notify_number(struct notify *n, const char *before, int64_t value); /* "...USEC=" */
 /* STATUS=, when it is another than before. */
 void notify_status(struct notify *n, const char *status);
 
