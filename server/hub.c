@@ -148,11 +148,13 @@ static void tell_others(struct hub *h, const struct event *events, uint32_t n)
     if (h->fanout == NULL || n == 0)
         return;
     hub_lock(h);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0, first = 0; i < n; i++) {
         const struct event *ev = &events[i];
         if (i + 1 < n && strcmp(ev->scaling_group, events[i + 1].scaling_group) == 0)
             continue; /* the last one of a group speaks for those before */
-        hub_tell(h, hub_group_index(h, ev->scaling_group, events[0].sequence - 1), ev->sequence);
+        hub_tell(h, hub_group_index(h, ev->scaling_group, events[first].sequence - 1),
+                 ev->sequence);
+        first = i + 1;
     }
     hub_unlock(h);
     fanout_wake(h->fanout);
