@@ -1,26 +1,15 @@
 /* cluster_rows.c - a random cluster as rows of a database. */
-#include "tests/preview/cluster_rows.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "scheduler/cause.h"
+#include "tests/preview/cluster_rows_internal.h"
 
 enum { SECONDS = 900 }; /* of the database for one of the cluster */
 #define BYTES_MOST INT64_C(100000000000000000)
 
-struct rows {
-    const struct snapshot *s;
-    struct rng *rng;
-    struct text sql;
-    struct text sessions, kernels, amounts; /* VALUES lists */
-    uint32_t n_ids;                         /* made up so far */
-    bool loose; /* hardly a limit binds: what the drawn ones hide comes to light */
-};
-
 /* --- words --- */
 
-static const char *amount(const struct rows *w, uint32_t slot, int64_t v)
+const char *cluster_amount(const struct rows *w, uint32_t slot, int64_t v)
 {
     char text[AMOUNT_TEXT];
     enum slot_type type = w->s->slots[slot].type;
@@ -35,13 +24,13 @@ static const char *uuid_text(const struct rows *w, const struct uuid *id)
 }
 
 /* An id nobody else has. */
-static const char *new_id(struct rows *w)
+const char *cluster_new_id(struct rows *w)
 {
     return arena_printf(w->sql.arena, "eeeeeeee-0000-0000-0000-%012x", ++w->n_ids);
 }
 
 /* The key of an owner as its tables have it: users and projects have UUIDs. */
-static const char *owner_key(const struct rows *w, uint32_t owner)
+const char *cluster_owner_key(const struct rows *w, uint32_t owner)
 {
     const struct owner *o = &w->s->owners[owner];
     if (o->kind == OWNER_USER || o->kind == OWNER_PROJECT)
@@ -58,14 +47,6 @@ static const char *moment(const struct rows *w, int64_t at)
 
 /* --- rows of the three large tables, collected --- */
 
-struct session_columns {
-    const char *id, *key, *user, *project, *domain; /* NULL: nobody of the cluster */
-    const char *group;                              /* scaling group */
-    const char *type, *mode, *status, *result, *session_group, *designated, *options, *created,
-        *since, *starts, *data;
-    int32_t priority;
-};
-
 static const char *or_null(const struct rows *w, const char *text)
 {
     return text != NULL ? arena_printf(w->sql.arena, "'%s'", text) : "NULL";
@@ -76,9 +57,9 @@ static const char *or_else(const char *text, const char *other)
     return text != NULL ? text : other;
 }
 
-static const char nobody[] = "ffffffff-0000-0000-0000-000000000000";
+const char cluster_nobody[] = "ffffffff-0000-0000-0000-000000000000";
 
-static void add_session(struct rows *w, const struct session_columns *c)
+void cluster_add_session(struct rows *w, const struct session_columns *c)
 {
     text_addf(&w->sessions,
               "%s('%s', 's%s', '%s', %d, '%s', '%s'::jsonb, %s, %s, '%s', '%s', '%s', '%s', '%s', "
@@ -86,34 +67,30 @@ static void add_session(struct rows *w, const struct session_columns *c)
               w->sessions.len > 0 ? ",\n" : "", c->id, c->id, or_else(c->type, "INTERACTIVE"),
               c->priority, or_else(c->mode, "single-node"), or_else(c->options, "{}"),
               or_else(c->designated, "NULL"), or_null(w, c->session_group), c->group,
-              or_else(c->domain, "none"), or_else(c->project, nobody), or_else(c->user, nobody),
-              or_else(c->key, "none"), or_else(c->created, "now()"), or_else(c->since, "now()"),
-              or_else(c->starts, "NULL"), or_else(c->status, "RUNNING"),
-              or_else(c->result, "UNDEFINED"), or_else(c->data, "NULL"));
+              or_else(c->domain, "none"), or_else(c->project, cluster_nobody),
+              or_else(c->user, cluster_nobody), or_else(c->key, "none"),
+              or_else(c->created, "now()"), or_else(c->since, "now()"), or_else(c->starts, "NULL"),
+              or_else(c->status, "RUNNING"), or_else(c->result, "UNDEFINED"),
+              or_else(c->data, "NULL"));
 }
 
-struct kernel_columns {
-    const char *id, *session, *group, *key, *user, *project, *domain, *type, *status, *agent, *arch;
-    bool is_main;
-    int32_t idx;
-};
-
-static void add_kernel(struct rows *w, const struct kernel_columns *c)
+void cluster_add_kernel(struct rows *w, const struct kernel_columns *c)
 {
     text_addf(&w->kernels,
               "%s('%s', '%s', '%s', '%s', %d, '%s', '%s', '%s', '%s', '%s', '%s', '%s', %s)",
               w->kernels.len > 0 ? ",\n" : "", c->id, c->session, or_else(c->type, "INTERACTIVE"),
               c->is_main ? "main" : "sub", c->idx, c->group, or_else(c->domain, "none"),
-              or_else(c->project, nobody), or_else(c->user, nobody), or_else(c->key, "none"),
-              or_else(c->status, "RUNNING"), or_else(c->arch, "x86_64"), or_null(w, c->agent));
+              or_else(c->project, cluster_nobody), or_else(c->user, cluster_nobody),
+              or_else(c->key, "none"), or_else(c->status, "RUNNING"), or_else(c->arch, "x86_64"),
+              or_null(w, c->agent));
 }
 
-static void add_amounts(struct rows *w, const char *kernel, const int64_t *row, bool used)
+void cluster_add_amounts(struct rows *w, const char *kernel, const int64_t *row, bool used)
 {
     for (uint32_t i = 0; i < w->s->n_slots; i++) {
         if (row[i] == 0 && rng_chance(w->rng, 50))
             continue; /* no row is the same */
-        const char *v = amount(w, i, row[i]);
+        const char *v = cluster_amount(w, i, row[i]);
         text_addf(&w->amounts, "%s('%s', '%s', %s, %s)", w->amounts.len > 0 ? ",\n" : "", kernel,
                   w->s->slots[i].name, v, used ? v : "NULL");
     }
@@ -169,153 +146,15 @@ static void write_agents(struct rows *w)
                       rng_chance(w->rng, 50) ? "used" : "reserved", g->id, s->slots[k].name,
                       g->bad_data != NULL && k == 0
                           ? "-1"
-                          : amount(w, k, snapshot_row(s, s->agent_capacity, i)[k]),
-                      amount(w, k, snapshot_row(s, s->agent_held, i)[k]));
+                          : cluster_amount(w, k, snapshot_row(s, s->agent_capacity, i)[k]),
+                      cluster_amount(w, k, snapshot_row(s, s->agent_held, i)[k]));
         for (int32_t k = 0; k < g->containers; k++) {
-            const struct kernel_columns c = {
-                .id = new_id(w), .session = new_id(w), .group = "g2", .agent = g->id};
-            add_kernel(w, &c);
+            const struct kernel_columns c = {.id = cluster_new_id(w),
+                                             .session = cluster_new_id(w),
+                                             .group = "g2",
+                                             .agent = g->id};
+            cluster_add_kernel(w, &c);
         }
-    }
-}
-
-/* --- owners --- */
-
-static void write_slots(struct rows *w, const int64_t *row)
-{
-    bool any = false;
-    text_add(&w->sql, "'{");
-    for (uint32_t i = 0; i < w->s->n_slots; i++)
-        if (row[i] != AMOUNT_INF) {
-            text_addf(&w->sql, "%s\"%s\": \"%s\"", any ? ", " : "", w->s->slots[i].name,
-                      amount(w, i, row[i]));
-            any = true;
-        }
-    text_add(&w->sql, "}'");
-}
-
-/* What limits an owner: a policy for keypairs and users, its own column for the others. */
-static void write_total(struct rows *w, uint32_t owner)
-{
-    if (w->loose && rng_chance(w->rng, 90))
-        text_add(&w->sql, "'{}'");
-    else if (w->s->owners[owner].bad_data != NULL)
-        text_add(&w->sql, rng_chance(w->rng, 50) ? "'[1]'" : "'{\"cpu\": \"-1\"}'");
-    else
-        write_slots(w, snapshot_row(w->s, w->s->owner_limit, owner));
-}
-
-static void write_policy(struct rows *w, uint32_t owner)
-{
-    const struct owner *o = &w->s->owners[owner];
-    bool pending_limit = o->has_pending_limit && !(w->loose && rng_chance(w->rng, 90));
-    text_addf(&w->sql,
-              "INSERT INTO keypair_resource_policies (name, default_for_unspecified, "
-              "max_concurrent_sessions, max_concurrent_sftp_sessions, max_pending_session_count, "
-              "max_containers_per_session, idle_timeout, allowed_vfolder_hosts, "
-              "total_resource_slots, max_pending_session_resource_slots) VALUES ('%s', "
-              "'UNLIMITED', %" PRId64 ", %" PRId64 ", %s, 100, 0, '{}', ",
-              owner_key(w, owner), o->max_sessions, o->max_sftp_sessions,
-              o->max_pending == INT64_MAX ? "NULL"
-                                          : arena_printf(w->sql.arena, "%" PRId64, o->max_pending));
-    write_total(w, owner);
-    text_add(&w->sql, ", ");
-    if (pending_limit)
-        write_slots(w, snapshot_row(w->s, w->s->owner_pending_limit, owner));
-    else
-        text_add(&w->sql, "NULL");
-    text_add(&w->sql, ");\n");
-}
-
-static void write_keypair(struct rows *w, const char *key, const char *policy)
-{
-    text_addf(&w->sql,
-              "INSERT INTO keypairs (access_key, \"user\", resource_policy, dotfiles, "
-              "bootstrap_script) VALUES ('%s', '%s', '%s', '\\x90', '');\n",
-              key, nobody, policy);
-}
-
-static void write_owner(struct rows *w, uint32_t owner)
-{
-    const struct owner *o = &w->s->owners[owner];
-    const char *key = owner_key(w, owner);
-    switch (o->kind) {
-    case OWNER_KEYPAIR:
-        write_policy(w, owner);
-        write_keypair(w, key, key);
-        break;
-    case OWNER_USER:
-        write_policy(w, owner);
-        write_keypair(w, arena_printf(w->sql.arena, "main-%s", o->key), key);
-        text_addf(&w->sql,
-                  "INSERT INTO users (uuid, email, status, resource_policy, sudo_session_enabled, "
-                  "domain_name, main_access_key) VALUES ('%s', '%s', 'active', 'up', false, "
-                  "'default', %s);\n",
-                  key, o->key,
-                  rng_chance(w->rng, 90) ? arena_printf(w->sql.arena, "'main-%s'", o->key)
-                                         : "NULL");
-        break;
-    case OWNER_PROJECT:
-        text_addf(&w->sql,
-                  "INSERT INTO groups (id, name, domain_name, allowed_vfolder_hosts, dotfiles, "
-                  "resource_policy, type, total_resource_slots) VALUES ('%s', 'name of %s', "
-                  "'default', '{}', '\\x90', 'pp', 'general', ",
-                  key, o->key);
-        write_total(w, owner);
-        text_add(&w->sql, ");\n");
-        break;
-    default:
-        text_addf(&w->sql,
-                  "INSERT INTO domains (name, is_active, allowed_vfolder_hosts, "
-                  "allowed_docker_registries, dotfiles, total_resource_slots) VALUES ('%s', true, "
-                  "'{}', '{}', '\\x90', ",
-                  key);
-        write_total(w, owner);
-        text_add(&w->sql, ");\n");
-    }
-}
-
-/* A running kernel that holds what the owner uses, and nobody else. */
-static void write_usage(struct rows *w, uint32_t owner, const char *group, const int64_t *row)
-{
-    const char *key = owner_key(w, owner);
-    enum owner_kind kind = w->s->owners[owner].kind;
-    const struct kernel_columns c = {
-        .id = new_id(w),
-        .session = new_id(w),
-        .group = group,
-        .key = kind == OWNER_KEYPAIR ? key : NULL,
-        .user = kind == OWNER_USER ? key : NULL,
-        .project = kind == OWNER_PROJECT ? key : NULL,
-        .domain = kind == OWNER_DOMAIN ? key : NULL,
-    };
-    add_kernel(w, &c);
-    add_amounts(w, c.id, row, rng_chance(w->rng, 50));
-}
-
-static void write_live(struct rows *w, uint32_t owner)
-{
-    const struct owner *o = &w->s->owners[owner];
-    for (int64_t i = 0; i < o->live_sessions + o->live_sftp_sessions; i++) {
-        const struct session_columns c = {.id = new_id(w),
-                                          .key = o->key,
-                                          .group = "g2",
-                                          .type = i < o->live_sessions ? "BATCH" : "SYSTEM"};
-        add_session(w, &c);
-    }
-}
-
-static void write_owners(struct rows *w)
-{
-    const struct snapshot *s = w->s;
-    for (uint32_t i = 0; i < s->n_owners; i++) {
-        if (s->owners[i].missing == NULL)
-            write_owner(w, i);
-        write_usage(w, i, "g2", snapshot_row(s, s->owner_usage, i));
-        if (s->owners[i].kind != OWNER_KEYPAIR)
-            continue;
-        write_usage(w, i, "g1", snapshot_row(s, s->owner_group_usage, i));
-        write_live(w, i);
     }
 }
 
@@ -330,21 +169,21 @@ static void write_session_groups(struct rows *w)
                   "INSERT INTO session_groups (id, domain_id, project_id, owner_user_id, "
                   "placement_direction, placement_enforcement) VALUES ('%s', '%s', '%s', '%s', "
                   "'%s', '%s');\n",
-                  uuid_text(w, &s->session_groups[i].id), nobody, nobody, nobody,
-                  directions[s->session_groups[i].direction],
+                  uuid_text(w, &s->session_groups[i].id), cluster_nobody, cluster_nobody,
+                  cluster_nobody, directions[s->session_groups[i].direction],
                   s->session_groups[i].strict ? "strict" : "preferred");
     for (uint32_t i = 0; i < s->n_group_members; i++)
         for (int32_t k = 0; k < s->group_members[i].count; k++) {
             const struct session_columns c = {
-                .id = new_id(w),
+                .id = cluster_new_id(w),
                 .group = "g1",
                 .session_group = uuid_text(w, &s->session_groups[s->group_members[i].group].id)};
-            const struct kernel_columns kernel = {.id = new_id(w),
+            const struct kernel_columns kernel = {.id = cluster_new_id(w),
                                                   .session = c.id,
                                                   .group = "g1",
                                                   .agent = s->agents[s->group_members[i].agent].id};
-            add_session(w, &c);
-            add_kernel(w, &kernel);
+            cluster_add_session(w, &c);
+            cluster_add_kernel(w, &kernel);
         }
 }
 
@@ -375,7 +214,7 @@ static void write_dependencies(struct rows *w, const struct session *x)
                                                                                    : "ERROR"),
             .result = d->state == DEPENDENCY_DONE ? "SUCCESS" : "FAILURE"};
         if (d->state != DEPENDENCY_FAILED || rng_chance(w->rng, 70)) /* else it is gone */
-            add_session(w, &c);
+            cluster_add_session(w, &c);
         text_addf(
             &w->sql,
             "INSERT INTO session_dependencies (session_id, depends_on) VALUES ('%s', '%s');\n",
@@ -402,8 +241,8 @@ static void write_kernels(struct rows *w, const struct session *x, const struct 
             .is_main = k->is_main,
             .idx = k->cluster_idx,
         };
-        add_kernel(w, &columns);
-        add_amounts(w, columns.id, snapshot_row(s, s->kernel_request, i), false);
+        cluster_add_kernel(w, &columns);
+        cluster_add_amounts(w, columns.id, snapshot_row(s, s->kernel_request, i), false);
     }
 }
 
@@ -414,10 +253,10 @@ static void write_pending(struct rows *w, const struct session *x)
     struct arena *a = w->sql.arena;
     const struct session_columns c = {
         .id = uuid_text(w, &x->id),
-        .key = owner_key(w, x->owner[OWNER_KEYPAIR]),
-        .user = owner_key(w, x->owner[OWNER_USER]),
-        .project = owner_key(w, x->owner[OWNER_PROJECT]),
-        .domain = owner_key(w, x->owner[OWNER_DOMAIN]),
+        .key = cluster_owner_key(w, x->owner[OWNER_KEYPAIR]),
+        .user = cluster_owner_key(w, x->owner[OWNER_USER]),
+        .project = cluster_owner_key(w, x->owner[OWNER_PROJECT]),
+        .domain = cluster_owner_key(w, x->owner[OWNER_DOMAIN]),
         .group = "g1",
         .type = x->bad_data != NULL ? "ODD" : types[x->type],
         .mode = x->mode == CLUSTER_MULTI_NODE ? "multi-node" : "single-node",
@@ -431,7 +270,7 @@ static void write_pending(struct rows *w, const struct session *x)
         .data = arena_printf(a, "'{\"scheduler\": {\"retries\": %d}}'", x->retries),
         .priority = x->priority,
     };
-    add_session(w, &c);
+    cluster_add_session(w, &c);
     write_dependencies(w, x);
     write_kernels(w, x, &c);
 }
@@ -442,15 +281,18 @@ static void write_others(struct rows *w)
     for (uint32_t i = 0; i < s->n_other_pending; i++) {
         const struct other_pending *o = &s->other_pending[i];
         const struct session_columns c = {.id = uuid_text(w, &o->id),
-                                          .key = owner_key(w, o->keypair),
+                                          .key = cluster_owner_key(w, o->keypair),
                                           .group = "g2",
                                           .status = "PENDING",
                                           .created = moment(w, o->created_at)};
-        const struct kernel_columns k = {
-            .id = new_id(w), .session = c.id, .group = "g2", .key = c.key, .status = "PENDING"};
-        add_session(w, &c);
-        add_kernel(w, &k);
-        add_amounts(w, k.id, snapshot_row(s, s->other_request, i), false);
+        const struct kernel_columns k = {.id = cluster_new_id(w),
+                                         .session = c.id,
+                                         .group = "g2",
+                                         .key = c.key,
+                                         .status = "PENDING"};
+        cluster_add_session(w, &c);
+        cluster_add_kernel(w, &k);
+        cluster_add_amounts(w, k.id, snapshot_row(s, s->other_request, i), false);
     }
 }
 
@@ -480,7 +322,7 @@ static void write_collected(struct rows *w)
                   "v.result, v.data::jsonb, '{}', '{}', false FROM (VALUES\n%s) v(id, name, type, "
                   "priority, mode, options, designated, session_group, grp, domain, project, usr, "
                   "key, created, since, starts, status, result, data);\n",
-                  nobody, text_end(&w->sessions));
+                  cluster_nobody, text_end(&w->sessions));
     if (w->kernels.len > 0)
         text_addf(&w->sql,
                   "INSERT INTO kernels (id, session_id, session_type, cluster_size, cluster_role, "
@@ -513,7 +355,7 @@ char *cluster_rows(const struct cluster *c, struct rng *r, struct arena *a)
     text_add(&w.sql, sql_empty);
     write_group(&w);
     write_agents(&w);
-    write_owners(&w);
+    cluster_write_owners(&w);
     write_session_groups(&w);
     for (uint32_t i = 0; i < c->snapshot->n_sessions; i++)
         write_pending(&w, &c->snapshot->sessions[i]);

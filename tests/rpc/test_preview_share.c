@@ -346,54 +346,6 @@ START_TEST(preview_never_writes_to_the_shared_snapshot)
 }
 END_TEST
 
-/* --- what is kept --- */
-
-static const struct {
-    const char *what, *settings[3];
-    uint32_t kept;  /* after both groups were asked for */
-    uint64_t loads; /* after both were asked for again */
-} bounds[] = {
-    {"none is kept", {"--snapshot-age=1h", "--snapshot-groups=0", NULL}, 0, 4},
-    {"one is kept", {"--snapshot-age=1h", "--snapshot-groups=1", NULL}, 1, 4},
-    {"both are kept", {"--snapshot-age=1h", "--snapshot-groups=2", NULL}, 2, 2},
-    {"no memory", {"--snapshot-age=1h", "--snapshot-memory=0", NULL}, 0, 4},
-    {"enough memory", {"--snapshot-age=1h", "--snapshot-memory=64m", NULL}, 2, 2},
-};
-
-START_TEST(snapshots_are_kept_within_bounds)
-{
-    up(bounds[_i].settings);
-    (void)list_pending("g1", NULL, "g1");
-    (void)list_pending("g2", NULL, "g2");
-    ck_assert_msg(stats().kept == bounds[_i].kept, "%s: %u are kept", bounds[_i].what,
-                  stats().kept);
-    ck_assert_msg((stats().bytes > 0) == (bounds[_i].kept > 0), "%s: %zu bytes", bounds[_i].what,
-                  stats().bytes);
-    (void)list_pending("g1", NULL, "g1 again");
-    (void)list_pending("g2", NULL, "g2 again");
-    ck_assert_msg(stats().loads == bounds[_i].loads, "%s: %d loads", bounds[_i].what,
-                  (int)stats().loads);
-    service_down();
-}
-END_TEST
-
-static bool none_is_kept(void *ctx)
-{
-    (void)ctx;
-    return stats().kept == 0;
-}
-
-START_TEST(snapshots_go_when_nobody_uses_them)
-{
-    up((const char *[]){"--snapshot-age=1h", "--snapshot-keep=50ms", NULL});
-    (void)list_pending("g1", NULL, "g1");
-    await_true(none_is_kept, NULL, "the snapshot to be freed");
-    (void)list_pending("g1", NULL, "g1 again");
-    ck_assert_uint_eq(stats().loads, 2);
-    service_down();
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("preview_share");
@@ -410,8 +362,6 @@ int main(void)
     tcase_add_test(tc, preview_fails_for_all_who_wait_when_there_is_no_such_group);
     tcase_add_test(tc, preview_of_described_sessions_shares_too);
     tcase_add_test(tc, preview_never_writes_to_the_shared_snapshot);
-    tcase_add_loop_test(tc, snapshots_are_kept_within_bounds, 0, ARRAY_SIZE(bounds));
-    tcase_add_test(tc, snapshots_go_when_nobody_uses_them);
     suite_add_tcase(suite, tc);
     return support_run(suite, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_PRIVATE);
 }
