@@ -166,7 +166,7 @@ START_TEST(dependencies_are_listed_up_to_twenty)
             for (const char *at = text; (at = strstr(at, "- (")) != NULL; at++)
                 listed++;
             ck_assert_msg(listed == 20, "%u dependencies, sentence %u lists %u", n, c, listed);
-            const char *more = n > 20 ? arena_printf(a, ", and %u more)", n - 20) : "120 more";
+            const char *more = arena_printf(a, ", and %u more)", n - 20);
             ck_assert_msg((strstr(text, more) != NULL) == (n > 20), "%u: %s", n, text);
         }
     }
