@@ -15,6 +15,15 @@ struct snapshot_reader {
 
 static const char twice[] = "an id comes twice";
 
+/* What is wrong with a row, or NULL. */
+static const char *get_sentence(struct byte_reader *r)
+{
+    const char *text = get_text_or_null(r);
+    if (text != NULL && text[0] == '\0')
+        reader_fail(r, "a sentence is empty");
+    return text;
+}
+
 static struct option *get_options(struct byte_reader *r, uint32_t *ret_n)
 {
     uint32_t n = get_count(r, LEAST_OPTION);
@@ -38,7 +47,7 @@ static void get_head(struct snapshot_reader *x)
     head.scheduler = get_text(r);
     head.strategy = get_text(r);
     head.pending_timeout = get_signed(r);
-    head.bad_options = get_text_or_null(r);
+    head.bad_options = get_sentence(r);
     builder_group(x->b, &head);
     reader_section(r, "options");
     uint32_t n = 0;
@@ -107,7 +116,7 @@ static void get_agents(struct snapshot_reader *x)
         };
         a.id = get_text(r);
         a.addr = get_text(r);
-        a.bad_data = get_text_or_null(r);
+        a.bad_data = get_sentence(r);
         const char *arch = get_arch(x);
         a.containers = get_signed32(r);
         int64_t *capacity = NULL;
@@ -132,8 +141,8 @@ static void get_owner(struct snapshot_reader *x, uint32_t expected)
     const char *name = get_text_or_null(r);
     if (name != NULL)
         o->name = name;
-    o->missing = get_text_or_null(r);
-    o->bad_data = get_text_or_null(r);
+    o->missing = get_sentence(r);
+    o->bad_data = get_sentence(r);
     o->version = get_number(r);
     o->max_sessions = get_signed(r);
     o->max_sftp_sessions = get_signed(r);
@@ -243,7 +252,7 @@ static struct session get_session(struct snapshot_reader *x, int64_t before)
     s.id = get_uuid(r);
     s.name = get_text_or_null(r);
     s.creation_id = get_text_or_null(r);
-    s.bad_data = get_text_or_null(r);
+    s.bad_data = get_sentence(r);
     s.created_at = get_sum(r, before);
     s.pending_since = get_sum(r, s.created_at);
     if (flags & SESSION_STARTS)

@@ -11,6 +11,7 @@ _Static_assert(SHA256_DIGEST_LENGTH == AUTH_DIGEST, "a digest is a SHA-256");
 
 struct entry {
     struct auth_line line; /* its texts are the caller's */
+    unsigned number;       /* of the line in the file, from 1 */
     struct caller *caller;
 };
 
@@ -43,7 +44,8 @@ static struct caller *make_caller(const struct auth_line *l, char *memory)
     return c;
 }
 
-static void add_entry(struct auth_table *t, const struct auth_line *l, char *memory)
+static void add_entry(struct auth_table *t, const struct auth_line *l, unsigned number,
+                      char *memory)
 {
     if (t->n == t->cap) {
         t->cap = t->cap == 0 ? 64 : t->cap * 2;
@@ -51,11 +53,13 @@ static void add_entry(struct auth_table *t, const struct auth_line *l, char *mem
         if (t->entries == NULL)
             abort();
     }
-    t->entries[t->n++] = (struct entry){.line = *l, .caller = make_caller(l, memory)};
+    t->entries[t->n++] =
+        (struct entry){.line = *l, .number = number, .caller = make_caller(l, memory)};
 }
 
 /* A copy of the line that becomes the memory of its caller. The list of groups goes to its end. */
-static int add_line(struct auth_table *t, const char *text, size_t n, struct err *e)
+static int add_line(struct auth_table *t, const char *text, size_t n, unsigned number,
+                    struct err *e)
 {
     struct auth_line l = {.kind = AUTH_TOKEN};
     bool none = false;
@@ -71,7 +75,7 @@ static int add_line(struct auth_table *t, const char *text, size_t n, struct err
         free(l.groups);
         l.groups = (const char **)(void *)memory;
     }
-    add_entry(t, &l, memory);
+    add_entry(t, &l, number, memory);
     return 0;
 }
 
@@ -93,23 +97,29 @@ static const struct entry *find_digest(const struct auth_table *t,
     return NULL;
 }
 
+static int refuse_twice(const char *path, const struct entry *first, const struct entry *second,
+                        const char *what, struct err *e)
+{
+    return err_set(e, ERR_INVALID, "BAD_CALLERS_FILE",
+                   "%.80s:%u: \"%.64s\" and \"%.64s\" (line %u) have the same %s", path,
+                   second->number, second->line.name, first->line.name, first->number, what);
+}
+
 /* One name in a certificate, one line. */
-static int check_subjects(const struct auth_table *t, struct err *e)
+static int check_subjects(const struct auth_table *t, const char *path, struct err *e)
 {
     for (size_t k = 0; k < t->n; k++) {
         const struct auth_line *l = &t->entries[k].line;
         for (size_t i = 0; l->kind != AUTH_TOKEN && i < k; i++) {
             const struct auth_line *o = &t->entries[i].line;
             if (o->kind == l->kind && strcmp(o->subject, l->subject) == 0)
-                return err_set(e, ERR_INVALID, "BAD_CALLERS_FILE",
-                               "\"%.64s\" and \"%.64s\" have the same certificate", o->name,
-                               l->name);
+                return refuse_twice(path, &t->entries[i], &t->entries[k], "certificate", e);
         }
     }
     return 0;
 }
 
-static int index_tokens(struct auth_table *t, struct err *e)
+static int index_tokens(struct auth_table *t, const char *path, struct err *e)
 {
     for (t->n_slots = 16; t->n_slots < 2 * t->n; t->n_slots *= 2)
         ;
@@ -120,9 +130,7 @@ static int index_tokens(struct auth_table *t, struct err *e)
             continue;
         const struct entry *twice = find_digest(t, l->digest);
         if (twice != NULL)
-            return err_set(e, ERR_INVALID, "BAD_CALLERS_FILE",
-                           "\"%.64s\" and \"%.64s\" have the same token", twice->line.name,
-                           l->name);
+            return refuse_twice(path, twice, &t->entries[k], "token", e);
         size_t i = slot_of(t, l->digest);
         while (t->slots[i] != 0)
             i = (i + 1) & (t->n_slots - 1);
@@ -146,7 +154,7 @@ static int read_lines(struct auth_table *t, const char *path, const char *text, 
         if (memchr(at, '\0', len) != NULL)
             return err_set(e, ERR_INVALID, "BAD_CALLERS_FILE", "%.80s:%u: there is a NUL", path,
                            number);
-        if (add_line(t, at, len, &why) < 0)
+        if (add_line(t, at, len, number, &why) < 0)
             return err_set(e, ERR_INVALID, "BAD_CALLERS_FILE", "%.80s:%u: %s", path, number,
                            why.message);
         at += len + 1;
@@ -158,7 +166,8 @@ int auth_table_create(const char *path, const char *text, size_t n, struct auth_
                       struct err *e)
 {
     struct auth_table *t = must_alloc(1, sizeof(*t));
-    if (read_lines(t, path, text, n, e) < 0 || check_subjects(t, e) < 0 || index_tokens(t, e) < 0) {
+    if (read_lines(t, path, text, n, e) < 0 || check_subjects(t, path, e) < 0 ||
+        index_tokens(t, path, e) < 0) {
         auth_table_destroy(t);
         return -1;
     }

@@ -93,20 +93,21 @@ bool config_parse_bool(const char *text, bool *ret)
 
 struct config_list config_parse_list(const char *text, struct arena *a)
 {
+    static const char blanks[] = " \t\n\v\f\r";
     const char **items = NULL;
     size_t cap = 0;
     uint32_t n = 0;
-    const char *p = text + strspn(text, " \t");
+    const char *p = text + strspn(text, blanks);
     while (*p != '\0' || n > 0) {
         size_t len = strcspn(p, ",");
         const char *next = p + len;
-        while (len > 0 && isspace((unsigned char)p[len - 1]))
+        while (len > 0 && strchr(blanks, p[len - 1]) != NULL)
             len--;
         items = arena_grow(a, items, &cap, n + 1, sizeof(*items));
         items[n++] = arena_strndup(a, p, len);
         if (*next == '\0')
             break;
-        p = next + 1 + strspn(next + 1, " \t");
+        p = next + 1 + strspn(next + 1, blanks);
     }
     return (struct config_list){.items = items, .n = n};
 }

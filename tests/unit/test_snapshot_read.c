@@ -62,6 +62,8 @@ static const struct refusal snapshots[] = {
      "(group): the bytes end too early"},
     {"a text of 2^64 - 2 bytes", BYTES("\12" ID("\1") "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\1"),
      "(group): the bytes end too early"},
+    {"an empty sentence about the options", BYTES("\12" ID("\1") NAMES "\0\1" MUCH),
+     "(group): a sentence is empty"},
     {"a useless byte of 0", BYTES(HEAD "\x80\0"), "a number is longer than it need be"},
     {"a number of 65 bits", BYTES("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\2"),
      "byte 22 (group): a number is larger than 64 bits"},

@@ -1,0 +1,204 @@
+/* fuzz_rounds.c - a cluster's life: the bytes are agents, sessions and quotas that come, change and
+ * go, between rounds whose plans are done and previews that must have said so before. */
+#include "scheduler/remedy.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/round_check.h"
+#include "tests/fuzz/world.h"
+
+enum { MOST_STEPS = 60, MOST_ROUNDS = 6, MOST_LOOKS = 2, MOST_TRIES = 20, PAUSE_S = 4 };
+#define SECOND INT64_C(1000000)
+
+struct life {
+    struct world world;
+    struct choices choices;
+    const struct registry *registry;
+    unsigned rounds, looks; /* so far; looks are those at remedies, which take most time */
+};
+
+static int64_t choose_amount(struct choices *c, uint32_t slot, uint32_t most)
+{
+    return choose(c, most + 1) * (slot == 1 ? INT64_C(1) << 30 : AMOUNT_ONE / 2);
+}
+
+/* --- what changes --- */
+
+static void change_agent(struct life *l)
+{
+    struct choices *c = &l->choices;
+    struct world_agent *x = &l->world.agents[choose(c, WORLD_AGENTS)];
+    if (!x->there)
+        *x = (struct world_agent){
+            .there = true, .alive = true, .schedulable = true, .arm = choose(c, 4) == 0};
+    for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
+        x->capacity[slot] = choose_amount(c, slot, 16); /* also below what is held */
+}
+
+static void flip_agent(struct life *l)
+{
+    struct world_agent *x = &l->world.agents[choose(&l->choices, WORLD_AGENTS)];
+    if (choose(&l->choices, 2) == 0)
+        x->alive = !x->alive;
+    else
+        x->schedulable = !x->schedulable;
+}
+
+static void remove_agent(struct life *l)
+{
+    const uint32_t agent = choose(&l->choices, WORLD_AGENTS);
+    l->world.agents[agent].there = false;
+    for (uint32_t i = 0; i < WORLD_SESSIONS; i++)
+        for (uint32_t n = 0; n < l->world.sessions[i].n_kernels; n++)
+            if (l->world.sessions[i].state == SESSION_RUNNING &&
+                l->world.sessions[i].agent[n] == agent)
+                l->world.sessions[i].state = SESSION_ABSENT;
+}
+
+static void enqueue(struct life *l)
+{
+    struct choices *c = &l->choices;
+    for (uint32_t i = 0; i < WORLD_SESSIONS; i++) {
+        struct world_session *x = &l->world.sessions[i];
+        if (x->state != SESSION_ABSENT)
+            continue;
+        const uint32_t kinds = choose_byte(c);
+        *x = (struct world_session){
+            .state = SESSION_PENDING,
+            .n_kernels = choose(c, WORLD_KERNELS + 1),
+            .key = choose(c, WORLD_KEYS),
+            .group = (kinds & 1) != 0 ? (kinds >> 6) % 3 : NONE,
+            .created_at = l->world.now,
+            .priority = (int32_t)choose(c, 3) * 10,
+            .multi_node = (kinds & 2) != 0,
+            .private = (kinds & 12) == 12,
+            .arm = (kinds & 48) == 48,
+        };
+        for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
+            x->request[slot] = choose_amount(c, slot, 6);
+        return;
+    }
+}
+
+static void end_session(struct life *l)
+{
+    l->world.sessions[choose(&l->choices, WORLD_SESSIONS)].state = SESSION_ABSENT;
+}
+
+static void change_rules(struct life *l)
+{
+    struct choices *c = &l->choices;
+    l->world.scheduler = choose(c, 3);
+    l->world.strategy = choose(c, 4);
+    l->world.queue_policy = choose(c, 3);
+    l->world.pending_timeout = choose(c, 3) == 0 ? choose(c, 20) * SECOND : 0;
+    l->world.max_containers = choose(c, 4);
+}
+
+static void change_limit(struct life *l)
+{
+    const uint32_t key = choose(&l->choices, WORLD_KEYS), slot = choose(&l->choices, WORLD_SLOTS);
+    l->world.limit[key][slot] = choose(&l->choices, 4) == 0
+                                    ? AMOUNT_INF
+                                    : choose_amount(&l->choices, slot, 12); /* also below use */
+}
+
+/* --- what is asked --- */
+
+static void check_remedies(const struct snapshot *s, const struct policy *p,
+                           const struct explain_request *q, const struct explanation *x,
+                           struct arena *a)
+{
+    const struct remedy_limits limits = {.max_tries = MOST_TRIES};
+    struct remedies *found = NULL;
+    struct err e = {.code = ERR_NONE};
+    FUZZ_REQUIRE(remedy_find(s, p, q, &limits, a, &found, &e) == 0, "remedy_find: %s", e.message);
+    struct remedy_world *w = remedy_world_create(s, p, q->session, a);
+    for (uint32_t i = 0; i < found->n; i++) {
+        const struct remedy *r = &found->items[i];
+        const size_t mark = remedy_world_mark(w);
+        if (found->stages[r->causes[0]] != 0 || r->n_changes == 0)
+            continue;
+        struct explain_request then = *q;
+        struct explanation *y = NULL;
+        FUZZ_REQUIRE(remedy_apply(w, r), "\"%s\" cannot be done", r->message);
+        then.session = remedy_world_session(w);
+        FUZZ_REQUIRE(
+            round_explain(remedy_world_snapshot(w), remedy_world_policy(w), &then, a, &y, &e) == 0,
+            "round_explain: %s", e.message);
+        for (uint32_t k = 0; k < r->n_causes; k++)
+            FUZZ_REQUIRE(r->causes[k] >= x->decision.n_causes ||
+                             remedy_cause_is_gone(&x->decision.causes[r->causes[k]], &y->decision),
+                         "after \"%s\" the cause stays", r->message);
+        remedy_world_undo(w, mark);
+    }
+}
+
+/* The preview of a session after the queue is what the round decides about it. */
+static void look(struct life *l, const struct snapshot *s, const struct policy *p,
+                 const struct plan *plan, struct arena *a)
+{
+    const struct decision *d = &plan->decisions[choose_byte(&l->choices) % plan->n_decisions];
+    struct explain_request q = {.session = d->session, .after_queue = true, .agents = true};
+    struct explanation *x = NULL;
+    struct err e = {.code = ERR_NONE};
+    FUZZ_REQUIRE(round_explain(s, p, &q, a, &x, &e) == 0, "round_explain: %s", e.message);
+    FUZZ_REQUIRE(x->decision.outcome == d->outcome &&
+                     causes_digest(x->decision.causes, x->decision.n_causes) ==
+                         causes_digest(d->causes, d->n_causes),
+                 "session %u is previewed as %s, and then is %s", d->session,
+                 outcome_name(x->decision.outcome), outcome_name(d->outcome));
+    q.after_queue = false;
+    FUZZ_REQUIRE(round_explain(s, p, &q, a, &x, &e) == 0, "round_explain: %s", e.message);
+    if (x->verdict != VERDICT_FITS && l->looks++ < MOST_LOOKS)
+        check_remedies(s, p, &q, x, a);
+}
+
+/* The plan when the same rows come in another order. */
+static uint64_t hash_backwards(const struct life *l, const struct policy_config *c, struct arena *a)
+{
+    const struct snapshot *s = world_snapshot(&l->world, true, a);
+    struct policy *policy = NULL;
+    struct plan *p = NULL;
+    struct err e = {.code = ERR_NONE};
+    FUZZ_REQUIRE(policy_resolve(l->registry, c, s, a, &policy, &e) == 0 &&
+                     round_run(s, policy, &(struct round_limits){0}, NULL, a, &p, NULL, &e) == 0,
+                 "a round of the same rows: %s", e.message);
+    return p->hash;
+}
+
+static void run_round(struct life *l)
+{
+    if (l->rounds++ >= MOST_ROUNDS)
+        return;
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    const struct policy_config config = {.max_containers_per_agent = l->world.max_containers};
+    struct policy *policy = NULL;
+    const struct snapshot *s = world_snapshot(&l->world, false, a);
+    const struct plan *p = round_check(l->registry, &config, s, a, &policy);
+    FUZZ_REQUIRE(p != NULL, "the group's options do not resolve");
+    FUZZ_REQUIRE(hash_backwards(l, &config, a) == p->hash,
+                 "rows in another order give another plan");
+    if (choose(&l->choices, 2) == 0 && p->n_decisions > 0)
+        look(l, s, policy, p, a);
+    world_apply(&l->world, s, p);
+}
+
+static void wait(struct life *l)
+{
+    l->world.now += PAUSE_S * SECOND;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    static struct registry *registry;
+    static void (*const steps[])(struct life *) = {
+        enqueue, enqueue,      change_agent, run_round,  enqueue,      end_session,
+        wait,    change_rules, change_limit, flip_agent, remove_agent, change_agent};
+    if (registry == NULL)
+        registry = registry_create();
+    struct life l = {.choices = {bytes, bytes + n}, .registry = registry};
+    world_init(&l.world);
+    for (unsigned i = 0; i < MOST_STEPS && l.choices.at < l.choices.end; i++)
+        steps[choose(&l.choices, ARRAY_SIZE(steps))](&l);
+    run_round(&l);
+    return 0;
+}
