@@ -30,6 +30,8 @@ struct guard {
     pthread_t keeper;
     bool has_keeper;
     struct config_listener listener;
+    struct caller prober; /* whoever comes by health_listen: one caller, with its limits */
+    struct caller_account prober_account;
 };
 
 /* --- the files --- */
@@ -141,6 +143,17 @@ static int start_keeper(struct guard *d, struct err *e)
     return 0;
 }
 
+static void init_prober(struct guard *d)
+{
+    d->prober_account.limits =
+        (struct caller_limits){.in_flight = (unsigned)d->config->caller_in_flight,
+                               .streams = (unsigned)d->config->caller_streams};
+    d->prober.name = "health_listen";
+    d->prober.role = ROLE_NOBODY;
+    d->prober.account = &d->prober_account;
+    atomic_init(&d->prober.refs, 1); /* ours: it is never freed */
+}
+
 int guard_create(const struct config *g, struct guard **ret, struct err *e)
 {
     struct guard *d = calloc(1, sizeof(*d));
@@ -150,6 +163,7 @@ int guard_create(const struct config *g, struct guard **ret, struct err *e)
     pthread_mutex_init(&d->lock, NULL);
     clock_cond_init(&d->wake);
     d->callers_seen = file_stamp_of(g->callers_file);
+    init_prober(d);
     if ((*g->tls_certificate != '\0' && tls_create(g, &d->tls, e) < 0) ||
         (*g->callers_file != '\0' && auth_create(g, &d->auth, e) < 0) || start_keeper(d, e) < 0) {
         guard_destroy(d);
@@ -277,7 +291,7 @@ static int admit(struct guard *d, const grpc_auth_context *x, const grpc_metadat
                  const struct method *m, struct caller **ret, struct err *e)
 {
     if (d->tls != NULL && !is_tls(x)) {
-        *ret = caller_anyone();
+        *ret = caller_ref(&d->prober);
         return admit_plain(m, e);
     }
     if (d->auth == NULL) {

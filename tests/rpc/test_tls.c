@@ -303,6 +303,36 @@ START_TEST(tls_server_serves_health_alone_in_plaintext)
 }
 END_TEST
 
+START_TEST(tls_health_address_has_the_limits_of_one_caller)
+{
+    char flag[96];
+    char text[8192];
+    struct reply r = {.body = NULL};
+    uint8_t *first = NULL;
+    size_t n = 0;
+    (void)snprintf(flag, sizeof(flag), "--health-listen=unix:%s",
+                   certificate_path(NULL, "health.sock"));
+    start("server", NULL, (const char *const[]){flag, "--caller-streams=1", NULL});
+    struct client *c = client_open(flag + strlen("--health-listen="));
+    struct call_handle *kept = call_begin(c, HEALTH_PATH, -1);
+    call_send(kept, "", 0);
+    call_close_send(kept);
+    ck_assert_msg(call_receive(kept, &first, &n), "the first watch does not begin");
+    free(first);
+    struct call_handle *more = call_begin(c, HEALTH_PATH, 2000);
+    call_send(more, "", 0);
+    call_close_send(more);
+    call_end(more, &r);
+    ck_assert_code(&r, GRPC_STATUS_RESOURCE_EXHAUSTED, "one watch more than a caller may have");
+    ck_assert_str_eq(reply_info(&r, NULL, text), "CALLER_LIMIT");
+    reply_free(&r);
+    call_cancel_now(kept);
+    call_end(kept, &r);
+    reply_free(&r);
+    client_close(c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tls");
@@ -319,6 +349,7 @@ int main(void)
     tcase_add_test(tc, tls_loses_no_call_while_certificates_change);
     tcase_add_test(tc, tls_tells_when_the_certificate_expires);
     tcase_add_test(tc, tls_server_serves_health_alone_in_plaintext);
+    tcase_add_test(tc, tls_health_address_has_the_limits_of_one_caller);
     suite_add_tcase(s, tc);
     return run_suite(s);
 }
