@@ -185,6 +185,26 @@ static int start_connection(struct pg *c, PGconn **ret, struct err *e)
     return 0;
 }
 
+/* libpq's words about a connection string it cannot read repeat parts of it: the password, where
+ * that has the blank or the % that is wrong. A plain name of a database is none it would read. */
+static bool is_misspelt(const char *conninfo)
+{
+    if (strchr(conninfo, '=') == NULL && strstr(conninfo, "://") == NULL)
+        return false;
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    PQconninfoFree(options);
+    return options == NULL;
+}
+
+static int fail_start(const struct pg *c, const PGconn *conn, struct err *e)
+{
+    pg_fail_connect(conn, e);
+    return is_misspelt(c->conninfo)
+               ? err_detail(e, "the connection string cannot be read: quote a value with blanks, "
+                               "and write %% in a URI as %%25")
+               : -1;
+}
+
 int pg_connect(struct pg *c, int64_t deadline, struct err *e)
 {
     if (is_usable(c))
@@ -195,7 +215,7 @@ int pg_connect(struct pg *c, int64_t deadline, struct err *e)
     if (start_connection(c, &conn, e) < 0)
         goto fail;
     if (conn == NULL || PQstatus(conn) == CONNECTION_BAD) {
-        pg_fail_connect(conn, e);
+        fail_start(c, conn, e);
         goto fail;
     }
     PQsetErrorVerbosity(conn, PQERRORS_VERBOSE); /* pg_fail_connect() reads the SQLSTATE */

@@ -32,13 +32,21 @@ struct flag {
     const char *value;
 };
 
+/* What stands behind an = is not repeated: it may be a password. */
+static int shown(const char *argument)
+{
+    size_t n = strcspn(argument, "=");
+    return n < 60 ? (int)n : 60;
+}
+
 static int unknown_flag(const char *flag, size_t n, struct err *e)
 {
     size_t near = config_nearest(flag + 2, n);
     if (near == N_CONFIG_ROWS)
-        return err_set(e, ERR_INVALID, "BAD_FLAG", "unknown flag \"%.60s\": try --help", flag);
+        return err_set(e, ERR_INVALID, "BAD_FLAG", "unknown flag \"%.*s\": try --help", shown(flag),
+                       flag);
     return err_set(e, ERR_INVALID, "BAD_FLAG",
-                   "unknown flag \"%.60s\": is the setting %s meant? Try --help", flag,
+                   "unknown flag \"%.*s\": is the setting %s meant? Try --help", shown(flag), flag,
                    config_rows[near].name);
 }
 
@@ -46,8 +54,8 @@ static int next_flag(const struct config_sources *s, int *k, struct flag *ret, s
 {
     const char *flag = s->argv[(*k)++];
     if (strncmp(flag, "--", 2) != 0)
-        return err_set(e, ERR_INVALID, "BAD_FLAG", "unexpected argument \"%.60s\": try --help",
-                       flag);
+        return err_set(e, ERR_INVALID, "BAD_FLAG", "unexpected argument \"%.*s\": try --help",
+                       shown(flag), flag);
     size_t n = strcspn(flag + 2, "=");
     bool is_config = n == strlen("config") && strncmp(flag + 2, "config", n) == 0;
     if (!is_config && config_find(flag + 2, n) == N_CONFIG_ROWS)

@@ -70,14 +70,20 @@ static int read_token(const char *path, struct arena *a, const char **ret, struc
     return 0;
 }
 
+/* 127.0.0.1:50061, not 127.example:50061. */
+static bool is_loopback(const char *server)
+{
+    return strncmp(server, "127.", 4) == 0 && server[strspn(server, "0123456789.")] == ':';
+}
+
 static bool is_this_machine(const char *server)
 {
-    static const char *const begins[] = {"unix:", "127.", "localhost:", "[::1]:"};
+    static const char *const begins[] = {"unix:", "localhost:", "[::1]:"};
     for (size_t i = 0; i < ARRAY_SIZE(begins); i++) {
         if (strncmp(server, begins[i], strlen(begins[i])) == 0)
             return true;
     }
-    return false;
+    return is_loopback(server);
 }
 
 int identity_read(const struct identity_flags *f, const char *server, struct arena *a,

@@ -123,6 +123,27 @@ START_TEST(pg_asks_and_the_file_answers)
 }
 END_TEST
 
+static const struct {
+    const char *what, *conninfo;
+} misspelt[] = {
+    {"a % in a URI", "postgres://u:planted%ZZ@127.0.0.1:1/x"},
+    {"a blank without quotes", "host=127.0.0.1 port=1 password=one planted"},
+    {"quotes without end", "host=127.0.0.1 port=1 password='planted"},
+    {"a key that is none", "host=127.0.0.1 port=1 planted=1"},
+};
+
+START_TEST(misspelt_connection_string_is_not_repeated)
+{
+    struct pg *c = NULL;
+    assert_failed(pg_open(misspelt[_i].conninfo, &c, &e), &e, ERR_UNAVAILABLE,
+                  "DATABASE_UNAVAILABLE", misspelt[_i].what);
+    ck_assert_msg(strstr(e.message, "planted") == NULL && strstr(e.detail, "planted") == NULL,
+                  "%s: it is repeated: %s (%s)", misspelt[_i].what, e.message, e.detail);
+    ck_assert_msg(strstr(e.detail, "cannot be read") != NULL, "%s: %s", misspelt[_i].what,
+                  e.detail);
+}
+END_TEST
+
 /* --- Redis --- */
 
 static void command(struct redis *r, unsigned n, const char *const *words)
@@ -183,6 +204,7 @@ int main(void)
     tcase_add_test(tc, bad_files_are_refused_without_their_text);
     tcase_add_test(tc, redis_has_its_password_by_address);
     tcase_add_test(tc, pg_asks_and_the_file_answers);
+    tcase_add_loop_test(tc, misspelt_connection_string_is_not_repeated, 0, ARRAY_SIZE(misspelt));
     tcase_add_test(tc, redis_asks_and_the_file_answers);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);

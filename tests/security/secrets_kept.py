@@ -102,6 +102,8 @@ def test(world: World) -> None:
     said.append(run(berthd, "repair", f"--database={conninfo} nonsense"))
     said.append(run(berthd, "migrate", f"--database=host=/nowhere password={PASSWORD}"))
     said.append(run(berthd, "repair", f"--database=host=/nowhere password={PASSWORD}"))
+    said.append(run(berthd, "repair", f"--database=postgres://u:{PASSWORD}%ZZ@127.0.0.1:1/x"))
+    said.append(run(berthd, f"--databas={conninfo}"))
     said.append(
         run(
             berthd,
