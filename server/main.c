@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "server/command.h"
+#include "server/last_words.h"
 #include "server/manual.h"
 
 /* "berthd migrate --help" */
@@ -18,6 +19,7 @@ int main(int argc, char **argv)
 {
     const struct manual_command *c = argc > 1 ? manual_find(argv[1]) : NULL;
     const int n = c != NULL ? 2 : 1;
+    last_words_install();
     if (asks_for_help(argc - n, argv + n))
         return command_help(c != NULL, argv + 1);
     return c != NULL ? c->run(argc - n, argv + n) : command_serve(argc - n, argv + n);

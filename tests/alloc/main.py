@@ -1,0 +1,184 @@
+"""Fails one allocation of a berthd at a time, during each RPC. The answer must be right, or an error
+with a code and a sentence, or berthd ends by abort() with its last words; never anything else. After each the
+invariants hold, and another berthd does what was left."""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "chaos"))
+
+from stage import GROUP, Stage, schedule  # noqa: E402  pylint: disable=wrong-import-position
+
+import stubs  # noqa: E402  pylint: disable=wrong-import-position
+
+LAST_WORDS = "berthd: aborted: "
+SESSIONS = 4
+CALL_SECONDS = 10
+GOOD_CODES = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL", "ABORTED", "FAILED_PRECONDITION", "CANCELLED",
+              "DEADLINE_EXCEEDED"}
+HITS_A_SCENE = 8  # then its keys have as many sessions as they may
+BLOCK = struct.Struct("<qqq")  # failing.h
+
+
+class Failing:
+    """The block a berthd with the failing allocator obeys."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(BLOCK.pack(0, 0, 0))
+        self.path = path
+        self.file = path.open("r+b")
+        self.block = mmap.mmap(self.file.fileno(), BLOCK.size)
+
+    def arm(self, n: int) -> None:
+        self.block[:] = BLOCK.pack(n, 0, 0)
+
+    @property
+    def failed(self) -> bool:
+        return BLOCK.unpack(self.block[:])[1] > 0
+
+    @property
+    def made(self) -> int:
+        return BLOCK.unpack(self.block[:])[2]
+
+
+class Campaign:
+    """One berthd under test at a time, with its cluster."""
+
+    def __init__(self, build: Path, seed: int) -> None:
+        self.build = build
+        self.stage = Stage(build)
+        self.failing = Failing(self.stage.folder / "failing")
+        self.rng = random.Random(seed)
+        self.server: Any = None
+        self.counts = {"failed": 0, "answered": 0, "refused": 0, "aborts": 0}
+        self.wrong: list[str] = []
+
+    def start(self) -> None:
+        os.environ["LD_PRELOAD"] = str(self.build / "tests/alloc/alloc_failing.so")
+        os.environ["BERTH_FAILING"] = str(self.failing.path)
+        try:
+            self.server = self.stage.server("")
+        finally:
+            del os.environ["LD_PRELOAD"], os.environ["BERTH_FAILING"]
+
+    def ended_well(self, where: str) -> None:
+        """How a berthd that is gone ended: by abort(), with its last words."""
+        code = self.server.process.wait(CALL_SECONDS)
+        tail = self.server.log.read_text("utf-8", errors="replace")
+        if code == -signal.SIGABRT:
+            self.counts["aborts"] += 1
+            if LAST_WORDS not in tail:
+                self.wrong.append(f"{where}: it aborted without a word:\n{tail[-600:]}")
+        else:
+            self.wrong.append(f"{where}: berthd ended with {code}:\n{tail[-600:]}")
+        self.server = None
+
+    def requests(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        first = str(self.stage.sql("SELECT id FROM sessions WHERE status = 'PENDING' ORDER BY id LIMIT 1")[0][0])
+        return {
+            "schedule": ("ScheduleScalingGroup", {"scaling_group": GROUP, "view": 2}),
+            "preview": ("PreviewAllocation", {"session_id": first, "view": 2, "with_remedies": True}),
+            "pending": ("ListPendingSessions", {"scaling_group": GROUP}),
+            "groups": ("ListScalingGroups", {}),
+            "cancel": ("CancelSession", {"session_id": first}),
+        }
+
+    def prepare(self, anew: bool) -> None:
+        """Sessions that wait, and a berthd that has served a call already."""
+        if anew:
+            self.stop()
+            self.stage.begin(0)
+        self.stage.enqueue(SESSIONS)
+        if self.server is None:
+            self.start()
+        self.server.client.call("ListScalingGroups", timeout=CALL_SECONDS)
+
+    def hit(self, verb: str, n: int, anew: bool) -> None:
+        """The n-th allocation from the moment of the call on fails."""
+        where = f"{verb}, allocation {n}"
+        self.prepare(anew)
+        name, fields = self.requests()[verb]
+        self.failing.arm(n)
+        try:
+            self.server.client.call(name, timeout=CALL_SECONDS, **fields)
+            self.counts["answered"] += 1
+        except stubs.RpcFailure as failure:
+            self.counts["refused"] += 1
+            if failure.code not in GOOD_CODES or not failure.message:
+                self.wrong.append(f"{where}: answered {failure}")
+        self.counts["failed"] += self.failing.failed
+        self.failing.arm(0)
+        self.settle(where)
+
+    def settle(self, where: str) -> None:
+        """Whoever lives does what is left, and nothing contradicts anything."""
+        try:
+            self.server.process.wait(0.02)
+            self.ended_well(where)
+            self.start()
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            schedule(self.server, 5)
+        except Exception as error:  # pylint: disable=broad-except
+            self.wrong.append(f"{where}: nothing can be scheduled afterwards: {error}\n{self.server.tail()}")
+        self.wrong += [f"{where}: {v}" for v in self.stage.violations()]
+        waiting = self.stage.sql("SELECT count(*) FROM sessions WHERE status = 'PENDING'")[0][0]
+        if waiting:
+            self.wrong.append(f"{where}: {waiting} sessions still wait")
+
+    def stop(self) -> None:
+        self.failing.arm(0)
+        if self.server is not None:
+            self.server.client.close()
+            self.server.process.kill()
+            self.server.process.wait()
+            self.server = None
+
+    def count(self, verb: str) -> int:
+        """How many allocations a call makes."""
+        self.prepare(True)
+        name, fields = self.requests()[verb]
+        self.failing.arm(0)
+        self.server.client.call(name, timeout=CALL_SECONDS, **fields)
+        return self.failing.made
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests/alloc/run", description=__doc__)
+    parser.add_argument("build", type=Path, help="build folder, without sanitizers")
+    parser.add_argument("--each", type=int, default=6, help="so many allocations of each RPC; 0: every one")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    c = Campaign(options.build.resolve(), options.seed)
+    try:
+        for verb in ("schedule", "preview", "pending", "groups", "cancel"):
+            made = c.count(verb)
+            every = range(1, made + 1)
+            chosen = every if options.each == 0 else sorted(c.rng.sample(every, min(options.each, made)))
+            for i, n in enumerate(chosen):
+                c.hit(verb, n, i % HITS_A_SCENE == 0)
+            print(f"{verb}: {made} allocations, {len(chosen)} tried", flush=True)
+        c.stop()
+    finally:
+        c.stage.close(keep=bool(c.wrong))
+    for sentence in c.wrong[:10]:
+        print(f"ERROR: {sentence}")
+    print("alloc: " + ", ".join(f"{n} {what}" for what, n in c.counts.items()) + f", {len(c.wrong)} wrong")
+    return 1 if c.wrong or c.counts["failed"] == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
