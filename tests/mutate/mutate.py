@@ -23,7 +23,7 @@ PARTS = {
     "commit": (["repo/plan_commit.c", "repo/plan_guard.c", "repo/plan_write.c", "repo/plan_record.c",
                 "repo/group_state.c", "repo/session.c", "repo/failure_record.c"],
                ["repo_plan_guard", "repo_plan_commit", "repo_failure_record", "repo_session_cancel", "repo_round_trip",
-                "repo_request", "repo_event"], []),
+                "repo_request", "repo_event", "rpc_schedule", "rpc_cancel"], []),
 }
 
 # Text on a line of code -> what it becomes. Each match on each line is one mutant.
@@ -31,7 +31,7 @@ SWAPS = [(r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
          (r" && ", " || "), (r" \|\| ", " && "), (r"\breturn true;", "return false;"),
          (r"\breturn false;", "return true;"), (r" \+= ", " -= "), (r" \+ 1\b", " + 2")]
 # A whole statement on a line: an assignment or a call.
-STATEMENT = re.compile(r"^\s+(?!return|break|continue|goto|const|static|struct|int|uint|bool|char|enum|CLEANUP|\(void\))"
+STATEMENT = re.compile(r"^\s+(?!return|break|continue|goto|FAULT_POINT|const|static|struct|int|uint|bool|char|enum|CLEANUP|\(void\))"
                        r"[\w\->\.\[\]\*\(\)&]+(\s*[-+|]?=\s.*|\(.*\)|\+\+|--);$")
 
 
@@ -114,7 +114,7 @@ class Workshop:
             raise RuntimeError(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
     def make(self, part: str) -> bool:
-        tests = ["test_" + (name if name.startswith("repo") else name.removeprefix("unit_")) for name in PARTS[part][1]]
+        tests = ["test_" + name.removeprefix("unit_") for name in PARTS[part][1]]
         extra = [Path(PARTS[part][2][0]).name] if PARTS[part][2] else []
         return subprocess.run(["cmake", "--build", self.build, "--target", *tests, *extra], capture_output=True,
                               check=False).returncode == 0
