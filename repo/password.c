@@ -20,9 +20,13 @@ static unsigned n_logins;
 
 /* --- the file --- */
 
+/* While it serves, the message goes to clients, whom our paths do not concern. */
 static int bad_file(const char *file, enum err_code code, const char *why, struct err *e)
 {
-    return err_set(e, code, "BAD_PASSWORD_FILE", "password file \"%.100s\": %s", file, why);
+    if (code == ERR_INVALID)
+        return err_set(e, code, "BAD_PASSWORD_FILE", "password file \"%.100s\": %s", file, why);
+    err_set(e, code, "BAD_PASSWORD_FILE", "A password file of this server cannot be used.");
+    return err_detail(e, "password file \"%.100s\": %s", file, why);
 }
 
 static ssize_t read_text(const char *file, char *text, size_t most)

@@ -100,8 +100,10 @@ static int log_in(struct redis *r, struct err *e)
         return fail_wire(r, e);
     const bool refused = reply->type == REDIS_REPLY_ERROR;
     if (refused) {
+        /* Its first word: of a command it does not know Redis repeats the arguments. */
         err_set(e, ERR_UNAVAILABLE, "REDIS_UNAVAILABLE", "Redis refused the user or the password.");
-        err_detail(e, "%s, port %d: %s", r->address.host, r->address.port, reply->str);
+        err_detail(e, "%s, port %d: %.*s", r->address.host, r->address.port,
+                   (int)strcspn(reply->str, " "), reply->str);
         disconnect(r);
     }
     freeReplyObject(reply);

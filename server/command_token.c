@@ -73,11 +73,21 @@ static int make_line(const struct request *q, const char *token, char ret[LINE_B
     return rc;
 }
 
+/* Does the file end within a line? The new one would become a part of it. */
+static bool lacks_newline(int fd)
+{
+    char last = '\n';
+    off_t size = lseek(fd, 0, SEEK_END);
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+/* In one write, so that who reads the file meanwhile sees a whole line or none. */
 static int append_line(const char *path, const char *line, struct err *e)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    size_t n = strlen(line);
-    if (fd >= 0 && write(fd, line, n) == (ssize_t)n && close(fd) == 0)
+    char text[LINE_BYTES + 1];
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int n = snprintf(text, sizeof(text), "%s%s", fd >= 0 && lacks_newline(fd) ? "\n" : "", line);
+    if (fd >= 0 && write(fd, text, (size_t)n) == n && close(fd) == 0)
         return 0;
     err_set(e, ERR_INVALID, "BAD_FILE", "cannot append to \"%.100s\"", path);
     return err_detail(e, "%s", strerror(errno));

@@ -1,7 +1,10 @@
 /* test_password.c - passwords from files, to servers that ask for one. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "repo/fanout.h"
@@ -193,6 +196,47 @@ START_TEST(redis_asks_and_the_file_answers)
     }
     cleanup();
     assert_failed(redis_ping(r, &e), &e, ERR_UNAVAILABLE, "BAD_PASSWORD_FILE", "the file is gone");
+    ck_assert_msg(strstr(e.message, path) == NULL && strstr(e.detail, path) != NULL,
+                  "where the file is belongs into the log: %s (%s)", e.message, e.detail);
+}
+END_TEST
+
+/* A server that knows no AUTH, as some proxies do not: it repeats what it was sent. */
+static void *refuse_auth(void *listener)
+{
+    static const char reply[] =
+        "-ERR unknown command 'AUTH', with args beginning with: 'planted'\r\n";
+    char ignored[256];
+    int fd = accept(*(int *)listener, NULL, NULL);
+    if (fd >= 0 && read(fd, ignored, sizeof(ignored)) > 0)
+        (void)!write(fd, reply, sizeof(reply) - 1);
+    close(fd);
+    return NULL;
+}
+
+START_TEST(redis_that_repeats_the_password_is_not_quoted)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char address[sizeof(a.sun_path) + 8];
+    pthread_t server;
+    struct redis *r = NULL;
+    write_password("planted");
+    (void)snprintf(a.sun_path, sizeof(a.sun_path), "%.90s.sock", path);
+    (void)snprintf(address, sizeof(address), "unix:%s", a.sun_path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_msg(bind(listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+                      listen(listener, 1) == 0 &&
+                      pthread_create(&server, NULL, refuse_auth, &listener) == 0,
+                  "no server at %s", a.sun_path);
+    assert_done(password_for_redis(address, "", path, &e), &e, "the file");
+    assert_done(redis_create(address, 5000, &r, &e), &e, address);
+    assert_failed(redis_ping(r, &e), &e, ERR_UNAVAILABLE, "REDIS_UNAVAILABLE", "no AUTH there");
+    ck_assert_msg(strstr(e.detail, "planted") == NULL && strstr(e.detail, ": ERR") != NULL,
+                  "the detail: %s", e.detail);
+    redis_destroy(r);
+    (void)pthread_join(server, NULL);
+    close(listener);
+    (void)unlink(a.sun_path);
 }
 END_TEST
 
@@ -206,6 +250,7 @@ int main(void)
     tcase_add_test(tc, pg_asks_and_the_file_answers);
     tcase_add_loop_test(tc, misspelt_connection_string_is_not_repeated, 0, ARRAY_SIZE(misspelt));
     tcase_add_test(tc, redis_asks_and_the_file_answers);
+    tcase_add_test(tc, redis_that_repeats_the_password_is_not_quoted);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_PRIVATE);

@@ -121,6 +121,22 @@ START_TEST(berthd_runs_commands_as_tabled)
 }
 END_TEST
 
+START_TEST(token_is_appended_as_a_line_of_its_own)
+{
+    char path[] = "/tmp/berth-callers-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_msg(fd >= 0 && write(fd, "# no newline behind this", 24) == 24 && close(fd) == 0,
+                  "cannot write %s", path);
+    const char *const new[] = {"token", "new", "ann", "--role=admin", "--append", path, NULL};
+    int code = berthd_run(new);
+    ck_assert_msg(code == 0, "token new: %s", berthd_stderr());
+    code = berthd_run((const char *[]){"token", "check", path, NULL});
+    (void)unlink(path);
+    ck_assert_msg(code == 0 && strcmp(berthd_stdout(), "1 callers\n") == 0, "token check: %s%s",
+                  berthd_stdout(), berthd_stderr());
+}
+END_TEST
+
 START_TEST(berthd_does_not_show_passwords)
 {
     ck_assert_int_eq(berthd_run((const char *[]){"--print-config", NO_DATABASE, NULL}), 0);
@@ -317,6 +333,7 @@ int main(void)
     Suite *s = suite_create("berthd");
     add_case(s, "commands", berthd_runs_commands_as_tabled, ARRAY_SIZE(runs));
     add_case(s, "secrets", berthd_does_not_show_passwords, 1);
+    add_case(s, "token", token_is_appended_as_a_line_of_its_own, 1);
     add_case(s, "alone", berthd_starts_without_database_and_redis, 1);
     add_case(s, "schema", berthd_says_what_to_run_when_the_schema_is_missing, 1);
     add_case(s, "health", berthd_health_follows_the_database_and_redis, 1);
