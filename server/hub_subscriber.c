@@ -246,8 +246,8 @@ static void beat(struct hub *h, int64_t now)
     h->next_beat_ns = now + NS_PER_S;
     for (struct subscriber *s = h->subscribers; s != NULL; s = s->next) {
         int64_t due = s->full ? s->full_ns + slow_ns : s->beat_ns;
-        if (s->state == SUBSCRIBER_ENDED || !s->greeted)
-            continue;
+        if (s->state == SUBSCRIBER_ENDED || !s->greeted || (s->held != NULL && !s->full))
+            continue; /* what is held goes first: the cursor is beyond it */
         if (due <= now) {
             arena_reset(h->scratch);
             if (s->full)

@@ -24,7 +24,7 @@ struct stream {
     unsigned capacity, first, n;
     uint8_t *messages[QUEUE_MAX]; /* a ring of capacity */
     size_t lengths[QUEUE_MAX];
-    bool refused, ended;
+    bool refused, ended, stops, is_stopped;
     struct err why;
     char *cursor; /* of the last message pushed, or of the end */
     const struct packet *last_body;
@@ -74,6 +74,11 @@ enum stream_push stream_push(struct stream *s, const struct stream_message *m)
 {
     enum stream_push result = STREAM_PUSHED;
     pthread_mutex_lock(&s->lock);
+    s->is_stopped = s->stops;
+    pthread_cond_broadcast(&s->changed);
+    while (s->stops)
+        pthread_cond_wait(&s->changed, &s->lock);
+    s->is_stopped = false;
     if (s->ended) {
         result = STREAM_OVER;
     } else if (s->n == s->capacity) {
@@ -189,4 +194,30 @@ const struct packet *fake_stream_last_body(struct stream *s)
     const struct packet *body = s->last_body;
     pthread_mutex_unlock(&s->lock);
     return body;
+}
+
+void fake_stream_stop(struct stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stops = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool fake_stream_await_stopped(struct stream *s, int timeout_ms)
+{
+    int64_t until = clock_ns() + timeout_ms * NS_PER_MS;
+    pthread_mutex_lock(&s->lock);
+    while (!s->is_stopped && clock_ns() < until)
+        clock_cond_wait(&s->changed, &s->lock, until);
+    bool is_stopped = s->is_stopped;
+    pthread_mutex_unlock(&s->lock);
+    return is_stopped;
+}
+
+void fake_stream_go_on(struct stream *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stops = false;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
 }

@@ -21,6 +21,10 @@ Berth__V1__WatchEventsResponse *fake_stream_take(struct stream *s, int timeout_m
  * or of the last message taken or waiting; NULL: none. Both live as long as the stream. */
 bool fake_stream_ended(struct stream *s, int timeout_ms, struct err *ret, const char **ret_cursor);
 unsigned fake_stream_waiting(struct stream *s); /* messages in the queue */
+/* From now on who pushes waits inside, with all locks it has, until fake_stream_go_on(). */
+void fake_stream_stop(struct stream *s);
+bool fake_stream_await_stopped(struct stream *s, int timeout_ms); /* somebody waits */
+void fake_stream_go_on(struct stream *s);
 /* The body of the last message pushed, to see whether it is shared. */
 const struct packet *fake_stream_last_body(struct stream *s);
 

@@ -272,6 +272,82 @@ START_TEST(hub_reads_what_the_ring_has_dropped)
 }
 END_TEST
 
+static void *take_first(void *stream)
+{
+    Berth__V1__WatchEventsResponse *m = fake_stream_take(stream, SOON_MS);
+    void *taken = m != NULL ? stream : NULL;
+    berth__v1__watch_events_response__free_unpacked(m, NULL);
+    return taken;
+}
+
+static void await_waiting(struct stream *s, unsigned n, const char *what)
+{
+    int64_t until = clock_ns() + SOON_MS * NS_PER_MS;
+    while (fake_stream_waiting(s) < n) {
+        ck_assert_msg(clock_ns() < until, "%s: %u of %u messages", what, fake_stream_waiting(s), n);
+        sched_yield();
+    }
+}
+
+/* Events up to the last one, and no cursor that is ahead of them. */
+static void expect_true_cursors(struct stream *s, int64_t at, int64_t last)
+{
+    while (at < last) {
+        struct err e = {.code = ERR_NONE};
+        struct cursor_entry *entries;
+        uint32_t n;
+        Berth__V1__WatchEventsResponse *m = fake_stream_take(s, SOON_MS);
+        ck_assert_msg(m != NULL, "nothing came after event %lld", (long long)at);
+        for (size_t i = 0; i < m->n_events; i++)
+            at = m->events[i]->sequence;
+        assert_done(
+            cursor_decode("cursor", arena_strdup(arena, m->cursor), arena, &entries, &n, &e), &e,
+            "read the cursor");
+        ck_assert_msg(cursor_find(entries, n, "g1") <= at,
+                      "a client that has event %lld got the cursor of event %lld", (long long)at,
+                      (long long)cursor_find(entries, n, "g1"));
+        berth__v1__watch_events_response__free_unpacked(m, NULL);
+    }
+}
+
+/* The dispatcher is stopped while the stream gets room and its heartbeat falls due, so that both
+ * the message it refused and a heartbeat are next. */
+START_TEST(hub_sends_no_heartbeat_before_what_was_refused)
+{
+    enum { BEAT_MS = 500, DUE_MS = 600 };
+    hub_open((struct hub_options){.poll_ms = 60000});
+    static const char *const g2[] = {"g2"};
+    const struct hub_subscription often = {
+        .groups = g2, .n_groups = 1, .heartbeat_ns = 20 * NS_PER_MS};
+    struct stream *beats = watch(often, "now", 4000); /* the dispatcher looks for them often */
+    struct stream *quick = watch((struct hub_subscription){0}, "now", 4000);
+    await_waiting(beats, 2, "heartbeats");
+    commit("g1", 1);
+    struct stream *full =
+        watch((struct hub_subscription){.heartbeat_ns = BEAT_MS * NS_PER_MS}, NULL, 1);
+    await_waiting(full, 1, "the event that fills a stream");
+    await_waiting(quick, 1, "the other stream");
+    commit("g1", 1);
+    await_waiting(quick, 2, "the other stream");
+    fake_stream_stop(quick);
+    commit("g1", 1);
+    ck_assert_msg(fake_stream_await_stopped(quick, SOON_MS), "the dispatcher was not stopped");
+    pthread_t taker;
+    ck_assert_int_eq(pthread_create(&taker, NULL, take_first, full), 0);
+    struct err e;
+    const char *cursor;
+    void *taken = NULL;
+    ck_assert_msg(!fake_stream_ended(full, DUE_MS, &e, &cursor), "the full stream was ended");
+    fake_stream_go_on(quick);
+    pthread_join(taker, &taken);
+    ck_assert_msg(taken != NULL, "nothing was taken from the full stream");
+    expect_true_cursors(full, 1, 3);
+    fake_stream_close(full);
+    fake_stream_close(quick);
+    fake_stream_close(beats);
+}
+END_TEST
+
 START_TEST(hub_ends_a_stream_that_takes_nothing)
 {
     hub_open((struct hub_options){.poll_ms = 60000, .slow_after_ms = 50, .ring_events = 64});
@@ -501,6 +577,7 @@ int main(void)
     tcase_add_loop_test(tc, hub_delivers_what_passes_the_filter, 0, ARRAY_SIZE(filters));
     tcase_add_test(tc, hub_shares_the_bytes_of_equal_filters);
     tcase_add_test(tc, hub_waits_for_a_stream_that_is_full);
+    tcase_add_test(tc, hub_sends_no_heartbeat_before_what_was_refused);
     tcase_add_test(tc, hub_reads_what_the_ring_has_dropped);
     tcase_add_test(tc, hub_ends_a_stream_that_takes_nothing);
     tcase_add_test(tc, hub_ends_a_stream_whose_history_is_gone);
