@@ -200,6 +200,12 @@ static int64_t span_of(const struct loop_watch *w, int64_t took_ns)
     return span > took_ns * LOOK_SHARE ? span : took_ns * LOOK_SHARE;
 }
 
+/* One may have become wanted while the last one ran. */
+static int64_t next_look(const struct loop_watch *w, int64_t seen, int64_t span)
+{
+    return seen + (w->wanted ? span / SOONEST_PARTS : span);
+}
+
 static void *look_again(void *arg)
 {
     struct loop_watch *w = arg;
@@ -213,9 +219,8 @@ static void *look_again(void *arg)
         pthread_mutex_lock(&w->lock);
         const int64_t seen = clock_ns();
         const int64_t span = span_of(w, seen - begun);
-        for (int64_t until = seen + span; !atomic_load(&w->ends) && clock_ns() < until;
-             until = w->wanted ? seen + span / SOONEST_PARTS : seen + span)
-            clock_cond_wait(&w->wake, &w->lock, until);
+        while (!atomic_load(&w->ends) && clock_ns() < next_look(w, seen, span))
+            clock_cond_wait(&w->wake, &w->lock, next_look(w, seen, span));
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;

@@ -9,6 +9,7 @@
 
 #include "repo/lease.h"
 #include "server/app.h"
+#include "server/clock.h"
 #include "server/loop.h"
 #include "server/metrics.h"
 #include "tests/rpc/service.h"
@@ -193,6 +194,26 @@ START_TEST(loop_schedules_a_group_soon_when_it_is_hinted)
     ck_assert_int_eq(db_int(&d, ROUNDS_OF("g2")), 1);
     loop_hint(app->loop, "nowhere");
     loop_hint(NULL, "g1");
+}
+END_TEST
+
+/* The look that a hint brought is held up; the hint that comes meanwhile brings another. */
+START_TEST(loop_looks_again_when_a_hint_comes_during_a_look)
+{
+    static const char series[] = "berth_loop_look_seconds_count";
+    start_and_settle((const char *[]){"--loop-interval=1h", "--loop-hint-interval=8s", NULL});
+    const int64_t looks = metrics_read(series);
+    PGconn *c = PQconnectdb(d.conninfo);
+    PQclear(PQexec(c, "BEGIN; LOCK TABLE scaling_groups IN ACCESS EXCLUSIVE MODE"));
+    loop_hint(app->loop, "nowhere"); /* two seconds after the first look */
+    db_await(&d, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", "a look to be held up");
+    loop_hint(app->loop, "nowhere");
+    PQfinish(c);
+    await_metric(series, looks + 1);
+    const int64_t ended = clock_ns();
+    await_metric(series, looks + 2);
+    ck_assert_msg(clock_ns() - ended < 6 * NS_PER_S, "the next look came after %d ms",
+                  (int)((clock_ns() - ended) / NS_PER_MS));
 }
 END_TEST
 
@@ -401,6 +422,7 @@ int main(void)
     add_case(s, "idle", loop_leaves_a_group_alone_where_nothing_changes, 1);
     add_case(s, "interval", loop_runs_rounds_at_the_interval_of_the_group, 1);
     add_case(s, "hint", loop_schedules_a_group_soon_when_it_is_hinted, 1);
+    add_case(s, "look", loop_looks_again_when_a_hint_comes_during_a_look, 1);
     add_case(s, "cancel", loop_is_hinted_by_a_cancel, 1);
     add_case(s, "groups", loop_schedules_groups_that_come_and_forgets_those_that_go, 1);
     add_case(s, "closed", loop_schedules_closed_groups_and_groups_without_options, 1);
