@@ -351,7 +351,7 @@ int remedy_find(const struct snapshot *s, const struct policy *p, const struct e
         return -1;
     while (n_now < f.n_causes && f.stages[n_now] == 0)
         n_now++;
-    all->later = f.causes + n_now;
+    all->later = n_now < f.n_causes ? f.causes + n_now : NULL;
     all->n_later = (uint32_t)f.n_causes - n_now;
     all->stages = f.stages;
     all->items = f.items;

@@ -1,10 +1,12 @@
 /* failing.c - malloc and its relatives, failing once. */
 #include "tests/alloc/failing.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,11 +31,20 @@ static void __attribute__((constructor)) find_block(void)
         failing_block = p;
 }
 
-static int fails_now(void)
+/* hiredis 0.14 reads through NULL when it gets no memory for its next output buffer
+ * (redisBufferWrite), and so is left alone: its allocations are not counted down. */
+static int is_spared(void *caller)
+{
+    Dl_info info;
+    return dladdr(caller, &info) != 0 && info.dli_fname != NULL &&
+           strstr(info.dli_fname, "libhiredis") != NULL;
+}
+
+static int fails_now(void *caller)
 {
     struct failing *f = failing_block;
     atomic_fetch_add(&f->made, 1);
-    if (atomic_load(&f->left) <= 0 || atomic_fetch_sub(&f->left, 1) != 1)
+    if (atomic_load(&f->left) <= 0 || is_spared(caller) || atomic_fetch_sub(&f->left, 1) != 1)
         return 0;
     atomic_fetch_add(&f->failed, 1);
     errno = ENOMEM;
@@ -42,27 +53,27 @@ static int fails_now(void)
 
 void *malloc(size_t n)
 {
-    return fails_now() ? NULL : __libc_malloc(n);
+    return fails_now(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
 }
 
 void *calloc(size_t n, size_t size)
 {
-    return fails_now() ? NULL : __libc_calloc(n, size);
+    return fails_now(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
 }
 
 void *realloc(void *p, size_t n)
 {
-    return fails_now() ? NULL : __libc_realloc(p, n);
+    return fails_now(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
 }
 
 void *aligned_alloc(size_t alignment, size_t n)
 {
-    return fails_now() ? NULL : __libc_memalign(alignment, n);
+    return fails_now(__builtin_return_address(0)) ? NULL : __libc_memalign(alignment, n);
 }
 
 int posix_memalign(void **ret, size_t alignment, size_t n)
 {
-    void *p = fails_now() ? NULL : __libc_memalign(alignment, n);
+    void *p = fails_now(__builtin_return_address(0)) ? NULL : __libc_memalign(alignment, n);
     if (p == NULL)
         return ENOMEM;
     *ret = p;
