@@ -64,7 +64,7 @@ static const char sql_look[] =
     "coalesce(h.n, 0) > 0, coalesce(h.usable, 0) > 0), slots.mark), "
     "hashtextextended(concat_ws(chr(1), w.n, w.mark, r.mark, h.usable), 0), "
     "coalesce(w.n, 0), coalesce(s.round_counts[$2], 0) > 0, coalesce(s.epoch, 0), "
-    "s.round_started_at, "
+    "s.round_started_at, coalesce(s.health, 1), "
     "g.scheduler_opts->'config'->>'" GROUP_OPTION_LOOP_INTERVAL "', "
     "g.scheduler_opts->'config'->>'" GROUP_OPTION_LOOP_HINT_INTERVAL "' "
     "FROM scaling_groups g CROSS JOIN slots LEFT JOIN waiting w ON w.id = g.id "
@@ -80,6 +80,7 @@ enum look_column {
     COL_BLOCKED,
     COL_EPOCH,
     COL_ROUND_START,
+    COL_HEALTH,
     COL_INTERVAL,
     COL_HINT_INTERVAL
 };
@@ -118,6 +119,7 @@ static struct watched_group group_from_row(const struct pg_rows *r, uint32_t i, 
         .has_blocked = rows_bool(r, i, COL_BLOCKED),
         .epoch = rows_int(r, i, COL_EPOCH),
         .round_start = rows_time(r, i, COL_ROUND_START),
+        .health = (enum group_health)rows_int(r, i, COL_HEALTH),
         .interval_us = option_us(rows_text(r, i, COL_INTERVAL)),
         .hint_interval_us = option_us(rows_text(r, i, COL_HINT_INTERVAL)),
     };
@@ -128,7 +130,7 @@ static int read_groups(struct txn *t, uint32_t max, struct arena *a, struct grou
 {
     const struct pg_param p[] = {param_int8((int64_t)max + 1), param_int4(OUTCOME_BLOCKED + 1)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(t, sql_look, "tiiibistt", p, ARRAY_SIZE(p), &r, e) < 0)
+    if (pg_query(t, sql_look, "tiiibisitt", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     const uint32_t found = rows_count(r), n = found < max ? found : max;
     struct watched_group *groups = arena_new(a, struct watched_group, n);

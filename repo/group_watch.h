@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+#include "repo/event.h"
 #include "repo/txn.h"
 #include "scheduler/arena.h"
 
@@ -28,9 +29,10 @@ struct watched_group {
     const char *name;
     int64_t key, mark;
     uint32_t pending;
-    bool has_blocked;    /* its last round left sessions that a validator blocks */
-    int64_t epoch;       /* 0: no round yet */
-    int64_t round_start; /* of the last finished round, microseconds, or TIME_NONE */
+    bool has_blocked;         /* its last round left sessions that a validator blocks */
+    int64_t epoch;            /* 0: no round yet */
+    int64_t round_start;      /* of the last finished round, microseconds, or TIME_NONE */
+    enum group_health health; /* as the event log says */
     int64_t interval_us, hint_interval_us; /* its own; 0: as all groups */
 };
 

@@ -69,7 +69,7 @@ static void begin(struct loop *l, struct loop_group *g, int64_t now)
                              .loop = l,
                              .group = g,
                              .counts_slow = g->is_slow,
-                             .key = g->seen.key,
+                             .seen = g->seen,
                              .next = l->runs};
     loop_group_begin(g, now);
     l->runs = run;

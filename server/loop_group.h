@@ -34,6 +34,7 @@ struct loop_wish { /* why it is due early */
 
 struct loop_seen { /* by the watch, at its last look */
     int64_t key, mark;
+    bool is_unwell; /* the event log says that it is not well */
 };
 
 struct loop_told { /* health, as this replica told it last; the worker's while running */

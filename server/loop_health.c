@@ -2,7 +2,8 @@
  * one.
  *
  * The group's row knows what was told last, so the same news twice is one event; this replica
- * remembers what it told, so that a group that is well and stays so costs nothing. */
+ * remembers what it told, so that a group that is well and stays so costs nothing. What another
+ * replica told, and may not live to take back, the watch sees in the group's row. */
 #include "repo/scaling_group.h"
 #include "server/clock.h"
 #include "server/group_health.h"
@@ -17,7 +18,7 @@ static bool is_news(const struct loop_run *run, enum loop_end end)
 {
     const struct loop_told *told = &run->group->told;
     if (end == LOOP_END_DONE)
-        return !told->any || !told->is_well || told->key != run->key;
+        return !told->any || !told->is_well || told->key != run->seen.key || run->seen.is_unwell;
     return end == LOOP_END_FAILED && run->is_known;
 }
 
@@ -58,7 +59,7 @@ static int tell(struct loop_run *run, const struct scaling_group_info *info, str
     hub_publish(l->hub, events, n);
     metrics_group_health(info->name, v.health);
     run->group->told =
-        (struct loop_told){.any = true, .is_well = v.health == GROUP_HEALTHY, .key = run->key};
+        (struct loop_told){.any = true, .is_well = v.health == GROUP_HEALTHY, .key = run->seen.key};
     return 0;
 }
 

@@ -43,9 +43,9 @@ struct loop_run { /* a round in progress */
     struct loop *loop;
     struct loop_group *group; /* stays while it is running */
     bool counts_slow;
-    int64_t key;   /* what the watch had seen of the group when the round began */
-    bool is_known; /* that it failed is no chance: worth telling */
-    bool untold;   /* news that could not be told: another round is to do it */
+    struct loop_seen seen; /* by the watch, when the round began */
+    bool is_known;         /* that it failed is no chance: worth telling */
+    bool untold;           /* news that could not be told: another round is to do it */
     struct loop_run *next;
 };
 

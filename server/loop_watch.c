@@ -62,6 +62,12 @@ static bool has_changed(const struct loop_group *g, const struct watched_group *
            (seen->mark != g->seen.mark || (session_ended && seen->has_blocked));
 }
 
+static struct loop_seen seen_of(const struct watched_group *seen)
+{
+    return (struct loop_seen){
+        .key = seen->key, .mark = seen->mark, .is_unwell = seen->health != GROUP_HEALTHY};
+}
+
 /* A change is answered at once by the replica that ran the last round, and by others only when it
  * seems to be gone. */
 static int64_t answer_from(struct loop *l, const struct loop_group *g,
@@ -80,7 +86,7 @@ static void update(struct loop_watch *w, struct loop_group *g, const struct watc
         loop_group_forgive(g, now);
     if (has_changed(g, seen, look->ended != w->ended))
         loop_group_change(g, look->now, answer_from(w->loop, g, seen, now));
-    g->seen = (struct loop_seen){.key = seen->key, .mark = seen->mark};
+    g->seen = seen_of(seen);
     if (seen->round_start != TIME_NONE)
         loop_group_see_round(g, seen->round_start, look->now, now);
 }
@@ -89,7 +95,7 @@ static struct loop_group *new_group(const struct watched_group *seen, const stru
                                     int64_t now)
 {
     struct loop_group *g = loop_group_create(seen->name, t, now);
-    g->seen = (struct loop_seen){.key = seen->key, .mark = seen->mark};
+    g->seen = seen_of(seen);
     return g;
 }
 

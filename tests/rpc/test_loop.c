@@ -362,6 +362,17 @@ START_TEST(loop_tells_once_that_a_group_fails_and_once_that_it_is_well)
 }
 END_TEST
 
+/* One that told of a failure and is gone since cannot tell that it is over. */
+START_TEST(loop_tells_that_a_group_is_well_when_another_replica_said_otherwise)
+{
+    start_and_settle((const char *[]){"--loop-interval=100ms", "--loop-hint-interval=50ms", NULL});
+    await_metric("berth_group_health{group=\"g1\"}", 1);
+    world_do(&d, "UPDATE berth.group_state SET health = 3, health_reason = 'gone' WHERE "
+                 "scaling_group_id = t.id('g1')");
+    db_await(&d, HEALTH_TOLD(1, " AND to_status = 'HEALTHY'"), "an event");
+}
+END_TEST
+
 START_TEST(loop_tells_that_a_group_has_no_agents)
 {
     start_and_settle(on_demand);
@@ -430,6 +441,7 @@ int main(void)
     add_case(s, "slow", loop_lets_no_group_wait_for_a_slow_one, 1);
     add_case(s, "stuck", loop_keeps_a_worker_for_others_when_slow_groups_are_many, 1);
     add_case(s, "health", loop_tells_once_that_a_group_fails_and_once_that_it_is_well, 1);
+    add_case(s, "other", loop_tells_that_a_group_is_well_when_another_replica_said_otherwise, 1);
     add_case(s, "agents", loop_tells_that_a_group_has_no_agents, 1);
     add_case(s, "backoff", loop_backs_off_when_the_database_refuses_and_says_so, 1);
     add_case(s, "lease", loop_leaves_a_group_to_who_has_its_lease, 1);
