@@ -91,6 +91,22 @@ static int repair_group(struct caretaker *c, const char *name, uint32_t *young, 
     return rc;
 }
 
+/* What keeps this group from being looked through, and not the next one: no outage, no end. */
+static bool is_of_group(const struct err *e)
+{
+    switch (e->code) {
+    case ERR_NONE:
+    case ERR_CANCELLED:
+    case ERR_UNAVAILABLE:
+    case ERR_CONFLICT:
+    case ERR_EXHAUSTED:
+    case ERR_PRECONDITION:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static int repair_all(struct caretaker *c, uint32_t *young, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
@@ -99,9 +115,16 @@ static int repair_all(struct caretaker *c, uint32_t *young, struct err *e)
     if (!begin(c, REPAIR_MS) || migrate_check(c->pg, e) < 0 ||
         repair_list_groups(c->pg, a, &names, &n, e) < 0)
         return -1;
-    for (uint32_t i = 0; i < n; i++)
-        if (repair_group(c, names[i], young, e) < 0 && e->code != ERR_NOT_FOUND)
-            return -1; /* not found: deleted meanwhile */
+    for (uint32_t i = 0; i < n; i++) {
+        *e = (struct err){.code = ERR_NONE};
+        if (repair_group(c, names[i], young, e) == 0 || e->code == ERR_NOT_FOUND)
+            continue; /* not found: deleted meanwhile */
+        if (!is_of_group(e) || atomic_load(&c->is_over))
+            return -1;
+        log_err(LOG_WARN, "a scaling group could not be looked through for damage", e,
+                LOG_FIELDS(LOG_STR("group", names[i])));
+        *young += 1; /* the next pass tries it again */
+    }
     return 0;
 }
 

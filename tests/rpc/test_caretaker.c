@@ -97,6 +97,21 @@ START_TEST(start_mends_all_groups_in_the_background_and_logs_it)
 }
 END_TEST
 
+START_TEST(start_mends_the_groups_after_one_that_cannot_be_mended)
+{
+    world_do(&d, HALF WRONG_COUNTER
+             "CREATE FUNCTION t.no() RETURNS trigger LANGUAGE plpgsql AS "
+             "$$ BEGIN RAISE 'not this one'; END $$;"
+             "CREATE TRIGGER no BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION t.no()");
+    (void)berthd_serve((const char *[]){database, redis, OFTEN, "--loop=false", NULL});
+    db_await(&d, "SELECT used = 0 FROM agent_resources WHERE agent_id = 'b1' AND slot_name = 'cpu'",
+             "the counter of the other group is set");
+    await_true(log_has, (char[]){"could not be looked through for damage"},
+               "a line about the first");
+    ck_assert_int_eq(berthd_end(), 0);
+}
+END_TEST
+
 START_TEST(start_waits_for_the_database)
 {
     world_do(&d, WRONG_COUNTER);
@@ -206,6 +221,7 @@ int main(void)
     tcase_add_loop_test(tc, repair_tells_and_answers_as_tabled, 0, ARRAY_SIZE(runs));
     tcase_add_test(tc, repair_names_a_group_that_is_not_there);
     tcase_add_test(tc, start_mends_all_groups_in_the_background_and_logs_it);
+    tcase_add_test(tc, start_mends_the_groups_after_one_that_cannot_be_mended);
     tcase_add_test(tc, start_waits_for_the_database);
     tcase_add_test(tc, start_does_not_repair_when_told_not_to);
     tcase_add_test(tc, mirrors_come_back_and_decide_nothing);
