@@ -127,6 +127,7 @@ int auth_create(const struct config *g, struct auth **ret, struct err *e)
         auth_destroy(a);
         return -1;
     }
+    a->nobody.account->limits.reading = caller_most_reading(g);
     *ret = a;
     return 0;
 }

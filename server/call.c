@@ -28,8 +28,15 @@ static grpc_op headers_op(struct call *c)
     return (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
 }
 
+static enum call_state end_with(struct call *c, const struct err *e);
+
 static enum call_state start_read(struct call *c)
 {
+    struct err e = {.code = ERR_NONE};
+    if (caller_read_begin(c->caller, &e) < 0) {
+        atomic_fetch_add(&c->server->n_refused, 1);
+        return end_with(c, &e);
+    }
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
     op.data.recv_message.recv_message = &c->request;
     cq_start_batch(c->call, &op, 1, lend_tag(c, CALL_READ));

@@ -44,6 +44,8 @@ static void tag_fired(struct cq_tag *tag, bool ok)
     if (t->event == CALL_ARRIVED && ok)
         call_listen(c->server,
                     c->cq); /* first of all, so that the next client is not kept waiting */
+    if (t->event == CALL_READ)
+        caller_read_end(c->caller);
     call_step(c, t->event, ok);
     give_back(c);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_MS = 200 };
+enum { RETRY_MS = 200, READING_LEAST = 8 };
 
 struct caller *caller_anyone(void)
 {
@@ -76,4 +76,25 @@ void caller_leave(struct caller *c, bool stream)
 {
     if (c->account != NULL)
         atomic_fetch_sub(stream ? &c->account->streams : &c->account->in_flight, 1);
+}
+
+unsigned caller_most_reading(const struct config *g)
+{
+    const int64_t n = CONFIG_NOW(g, max_requests_memory) / (2 * g->max_message);
+    return n < READING_LEAST ? READING_LEAST : n > UINT16_MAX ? UINT16_MAX : (unsigned)n;
+}
+
+int caller_read_begin(struct caller *c, struct err *e)
+{
+    struct caller_account *a = c->account;
+    if (a == NULL || atomic_fetch_add(&a->reading, 1) < a->limits.reading || a->limits.reading == 0)
+        return 0;
+    atomic_fetch_sub(&a->reading, 1);
+    return refuse("max_requests_memory", a->limits.reading, e);
+}
+
+void caller_read_end(struct caller *c)
+{
+    if (c->account != NULL)
+        atomic_fetch_sub(&c->account->reading, 1);
 }

@@ -19,13 +19,14 @@
 struct caller_limits {
     unsigned in_flight; /* setting caller_in_flight */
     unsigned streams;   /* setting caller_streams */
+    unsigned reading;   /* calls whose request is on its way */
 };
 
 struct caller_account {
     struct caller_account *next; /* the owner's */
     char *name;
     struct caller_limits limits;
-    atomic_uint in_flight, streams;
+    atomic_uint in_flight, streams, reading;
     struct executor_lane lane; /* its jobs take turns with those of others */
 };
 
@@ -58,5 +59,12 @@ bool caller_has_group(const struct caller *c, const char *group);
  * CALLER_LIMIT with meta "limit" naming the setting, and RetryInfo. */
 int caller_enter(struct caller *c, bool stream, struct err *e) MUST_CHECK;
 void caller_leave(struct caller *c, bool stream);
+
+/* Of callers nobody knows: gRPC keeps what has come of a request, before it is whole and counted.
+ * As many as fit into max_requests_memory as it is now, each as large as gRPC lets it become. */
+unsigned caller_most_reading(const struct config *g);
+/* Counts one more request that is waited for; caller_read_end() must follow. Errors as above. */
+int caller_read_begin(struct caller *c, struct err *e) MUST_CHECK;
+void caller_read_end(struct caller *c);
 
 #endif

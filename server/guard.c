@@ -147,7 +147,8 @@ static void init_prober(struct guard *d)
 {
     d->prober_account.limits =
         (struct caller_limits){.in_flight = (unsigned)d->config->caller_in_flight,
-                               .streams = (unsigned)d->config->caller_streams};
+                               .streams = (unsigned)d->config->caller_streams,
+                               .reading = caller_most_reading(d->config)};
     d->prober.name = "health_listen";
     d->prober.role = ROLE_NOBODY;
     d->prober.account = &d->prober_account;

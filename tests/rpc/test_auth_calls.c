@@ -114,6 +114,39 @@ START_TEST(health_is_closed_when_told_to)
 }
 END_TEST
 
+static bool is_limited(void *ctx)
+{
+    char reason[8192];
+    return call(ctx, CHECK_PATH, reason) == GRPC_STATUS_RESOURCE_EXHAUSTED &&
+           strcmp(reason, "CALLER_LIMIT") == 0;
+}
+
+static bool is_checked(void *ctx)
+{
+    char reason[8192];
+    return call(ctx, CHECK_PATH, reason) == GRPC_STATUS_OK;
+}
+
+START_TEST(nobody_keeps_few_requests_unfinished)
+{
+    enum { KEPT = 8 };
+    struct call_handle *kept[KEPT];
+    struct reply r = {.body = NULL};
+    start((const char *const[]){"--max-requests-memory=1m", "--request-timeout=30s", NULL});
+    client_metadata(client, NULL, NULL);
+    for (int i = 0; i < KEPT; i++)
+        kept[i] = call_begin(client, i % 2 == 0 ? CHECK_PATH : HEALTH_PATH, -1);
+    await_true(is_limited, NULL, "one more to be refused");
+    ck_assert_msg(is_checked((void *)BOB), "it is the limit of a known caller, too");
+    for (int i = 0; i < KEPT; i++) {
+        call_cancel_now(kept[i]);
+        call_end(kept[i], &r);
+        reply_free(&r);
+    }
+    await_true(is_checked, NULL, "the next to be answered");
+}
+END_TEST
+
 static bool is_refused(void *ctx)
 {
     char reason[8192];
@@ -300,6 +333,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, call_is_judged_as_tabled, 0, ARRAY_SIZE(calls));
     tcase_add_test(tc, health_is_closed_when_told_to);
+    tcase_add_test(tc, nobody_keeps_few_requests_unfinished);
     tcase_add_test(tc, token_that_is_taken_away_is_refused_and_its_stream_ends);
     tcase_add_test(tc, certificate_is_a_caller_too);
     tcase_add_test(tc, caller_has_so_many_calls_and_others_theirs);
