@@ -53,6 +53,23 @@ static bool begin(struct caretaker *c, int64_t ms)
     return !atomic_load(&c->is_over);
 }
 
+/* What keeps one group from being repaired, or one kind of rows from being removed, and not the
+ * next: no outage, no end. */
+static bool is_local(const struct err *e)
+{
+    switch (e->code) {
+    case ERR_NONE:
+    case ERR_CANCELLED:
+    case ERR_UNAVAILABLE:
+    case ERR_CONFLICT:
+    case ERR_EXHAUSTED:
+    case ERR_PRECONDITION:
+        return false;
+    default:
+        return true;
+    }
+}
+
 /* --- repair --- */
 
 struct said_of { /* what the lines about findings say besides */
@@ -91,22 +108,6 @@ static int repair_group(struct caretaker *c, const char *name, uint32_t *young, 
     return rc;
 }
 
-/* What keeps this group from being looked through, and not the next one: no outage, no end. */
-static bool is_of_group(const struct err *e)
-{
-    switch (e->code) {
-    case ERR_NONE:
-    case ERR_CANCELLED:
-    case ERR_UNAVAILABLE:
-    case ERR_CONFLICT:
-    case ERR_EXHAUSTED:
-    case ERR_PRECONDITION:
-        return false;
-    default:
-        return true;
-    }
-}
-
 static int repair_all(struct caretaker *c, uint32_t *young, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
@@ -119,7 +120,7 @@ static int repair_all(struct caretaker *c, uint32_t *young, struct err *e)
         *e = (struct err){.code = ERR_NONE};
         if (repair_group(c, names[i], young, e) == 0 || e->code == ERR_NOT_FOUND)
             continue; /* not found: deleted meanwhile */
-        if (!is_of_group(e) || atomic_load(&c->is_over))
+        if (!is_local(e) || atomic_load(&c->is_over))
             return -1;
         log_err(LOG_WARN, "a scaling group could not be looked through for damage", e,
                 LOG_FIELDS(LOG_STR("group", names[i])));
@@ -192,6 +193,25 @@ static int trim_kind(struct caretaker *c, const struct retention_policy *policy,
     }
 }
 
+/* Kind after kind. 0: nothing is left; 1: something is. */
+static int trim_all(struct caretaker *c, const struct retention_policy *policy, struct err *e)
+{
+    int rc = 0;
+    if (migrate_check(c->pg, e) < 0)
+        return -1;
+    for (int kind = 0; kind < N_RETENTION_KINDS; kind++) {
+        struct err why = {.code = ERR_NONE};
+        const int64_t until = clock_ns() + TRIM_LOOK_MS * NS_PER_MS; /* each gets its turn */
+        const int one = trim_kind(c, policy, (enum retention_kind)kind, until, &why);
+        if (one < 0)
+            *e = why;
+        if (one < 0 && !is_local(&why))
+            return -1;
+        rc = rc < 0 || one < 0 ? -1 : rc | one;
+    }
+    return rc;
+}
+
 static void trim(struct caretaker *c)
 {
     CLEANUP(config_releasep) const struct config *g = config_take(c->config);
@@ -204,19 +224,12 @@ static void trim(struct caretaker *c)
     };
     struct err e = {.code = ERR_NONE};
     const int64_t start = clock_ns();
-    int rc = 0;
-    bool more = false;
     if (start < c->trim_ns || !begin(c, TRIM_MS))
         return;
-    rc = migrate_check(c->pg, &e);
-    for (int kind = 0; rc >= 0 && kind < N_RETENTION_KINDS; kind++) {
-        const int64_t until = clock_ns() + TRIM_LOOK_MS * NS_PER_MS; /* each gets its turn */
-        rc = trim_kind(c, &policy, (enum retention_kind)kind, until, &e);
-        more |= rc == 1;
-    }
+    const int rc = trim_all(c, &policy, &e);
     if (rc < 0 && !atomic_load(&c->is_over))
         log_err(LOG_DEBUG, "what is too old was not removed; the next look does", &e, NULL, 0);
-    if (rc >= 0 && !more)
+    if (rc == 0)
         c->trim_ns = clock_ns() + g->retention_interval * NS_PER_MS;
 }
 

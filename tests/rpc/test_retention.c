@@ -133,6 +133,23 @@ START_TEST(rounds_and_answers_are_removed_too)
 }
 END_TEST
 
+START_TEST(other_rows_are_removed_where_events_cannot_be)
+{
+    world_do(&db, "SELECT t.log(1, 5); INSERT INTO berth.requests VALUES ('old', 'M', sha256(''), "
+                  "'', now() - '2 h'::interval), ('new', 'M', sha256(''), '', now());"
+                  "CREATE FUNCTION t.no() RETURNS trigger LANGUAGE plpgsql AS "
+                  "$$ BEGIN RAISE 'not these'; END $$;"
+                  "CREATE TRIGGER no BEFORE DELETE ON berth.events EXECUTE FUNCTION t.no()");
+    service_up(
+        &db, NULL,
+        (const char *[]){OFTEN, "--event-retention-count=3", "--request-retention=1h", NULL});
+    db_await(&db, "SELECT array_agg(request_id) = '{new}' FROM berth.requests",
+             "the new answer stays");
+    ck_assert_int_eq(db_int(&db, "SELECT count(*) FROM berth.events"), 5);
+    service_down();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("retention");
@@ -141,6 +158,7 @@ int main(void)
     tcase_add_test(tc, watch_that_comes_back_too_late_gets_the_oldest_cursor);
     tcase_add_test(tc, watch_goes_on_when_everything_was_removed);
     tcase_add_test(tc, rounds_and_answers_are_removed_too);
+    tcase_add_test(tc, other_rows_are_removed_where_events_cannot_be);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
