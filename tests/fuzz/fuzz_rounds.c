@@ -1,5 +1,6 @@
 /* fuzz_rounds.c - a cluster's life: the bytes are agents, sessions and quotas that come, change and
  * go, between rounds whose plans are done and previews that must have said so before. */
+#include "scheduler/explainer.h"
 #include "scheduler/remedy.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/round_check.h"
@@ -132,6 +133,31 @@ static void check_remedies(const struct snapshot *s, const struct policy *p,
     }
 }
 
+/* One explainer, asked about every session, says what a preview of its own says. */
+static void check_explainer(const struct snapshot *s, const struct policy *p, struct arena *a)
+{
+    struct explainer *kept = explainer_create(s, p, a);
+    for (uint32_t i = 0; i < s->n_sessions; i++) {
+        const struct explain_request q = {.session = i, .agents = true};
+        struct explanation *x = NULL, *y = NULL;
+        struct err e = {.code = ERR_NONE};
+        if (!explainer_suits(p, &q))
+            return;
+        FUZZ_REQUIRE(explainer_ask(kept, &q, a, &x, &e) == 0, "explainer_ask: %s", e.message);
+        FUZZ_REQUIRE(round_explain(s, p, &q, a, &y, &e) == 0, "round_explain: %s", e.message);
+        FUZZ_REQUIRE(x->verdict == y->verdict && x->queue_position == y->queue_position &&
+                         memcmp(x->by_cause, y->by_cause, sizeof(x->by_cause)) == 0 &&
+                         causes_digest(x->decision.causes, x->decision.n_causes) ==
+                             causes_digest(y->decision.causes, y->decision.n_causes),
+                     "session %u: the explainer says %d, a preview of its own %d", i,
+                     (int)x->verdict, (int)y->verdict);
+        for (uint32_t k = 0; k < x->n_agents; k++)
+            FUZZ_REQUIRE(x->agents[k].fits == y->agents[k].fits &&
+                             x->agents[k].n_causes == y->agents[k].n_causes,
+                         "session %u: the explainer says otherwise of agent %u", i, k);
+    }
+}
+
 /* The preview of a session after the queue is what the round decides about it. */
 static void look(struct life *l, const struct snapshot *s, const struct policy *p,
                  const struct plan *plan, struct arena *a)
@@ -179,6 +205,8 @@ static void run_round(struct life *l)
                  "rows in another order give another plan");
     if (choose(&l->choices, 2) == 0 && p->n_decisions > 0)
         look(l, s, policy, p, a);
+    if (choose(&l->choices, 4) == 0)
+        check_explainer(s, policy, a);
     world_apply(&l->world, s, p);
 }
 
