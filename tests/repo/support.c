@@ -285,7 +285,8 @@ static int use_servers(unsigned flags)
 {
     const bool private_ = (flags & (SUPPORT_PRIVATE | SUPPORT_POOLER)) != 0;
     const char *host = private_ ? NULL : getenv("BERTH_TEST_PGHOST");
-    const char *address = private_ ? NULL : getenv("BERTH_TEST_REDIS");
+    const bool rounds = (flags & SUPPORT_ROUNDS) != 0;
+    const char *address = private_ || rounds ? NULL : getenv("BERTH_TEST_REDIS");
     const char *user = getenv("BERTH_TEST_PGUSER");
     const bool wanted[N_SERVERS] = {
         [SERVER_PG] = (flags & SUPPORT_PG) != 0 && host == NULL,

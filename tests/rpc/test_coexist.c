@@ -172,5 +172,5 @@ int main(void)
     tcase_add_test(tc, commit_without_the_lock_writes_nothing);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
-    return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

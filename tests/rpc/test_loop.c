@@ -445,5 +445,5 @@ int main(void)
     add_case(s, "agents", loop_tells_that_a_group_has_no_agents, 1);
     add_case(s, "backoff", loop_backs_off_when_the_database_refuses_and_says_so, 1);
     add_case(s, "lease", loop_leaves_a_group_to_who_has_its_lease, 1);
-    return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

@@ -374,5 +374,5 @@ int main(void)
     add_case(s, "queue", metrics_follow_the_queue_of_each_group, 1);
     add_case(s, "deleted", metrics_forget_a_group_that_was_deleted, 1);
     add_case(s, "watches", metrics_count_watches_and_their_events, 1);
-    return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

@@ -260,5 +260,5 @@ int main(void)
     tcase_add_test(tc, metrics_count_connections_that_failed);
     tcase_add_test(tc, metrics_tell_a_busy_connection);
     suite_add_tcase(s, tc);
-    return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

@@ -190,5 +190,5 @@ int main(void)
     tcase_add_test(tc, pooler_lets_the_loop_see_changes);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
-    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_POOLER);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS | SUPPORT_POOLER);
 }

@@ -195,5 +195,5 @@ int main(void)
     tcase_add_test(tc, remedies_come_with_the_first_page);
     tcase_add_test(tc, causes_name_nobody_by_an_empty_name);
     suite_add_tcase(suite, tc);
-    return support_run(suite, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(suite, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

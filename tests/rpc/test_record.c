@@ -235,5 +235,5 @@ int main(void)
     tcase_add_test(tc, record_of_a_round_replays_to_the_plan_of_the_answer);
     tcase_add_test(tc, record_is_bounded_by_its_settings);
     suite_add_tcase(suite, tc);
-    return support_run(suite, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(suite, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

@@ -282,5 +282,5 @@ int main(void)
     tcase_add_test(tc, calls_go_on_while_settings_are_read_again);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
-    return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

@@ -161,5 +161,5 @@ int main(void)
     tcase_add_test(tc, other_rows_are_removed_where_events_cannot_be);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
-    return support_run(s, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(s, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }

@@ -178,5 +178,5 @@ int main(void)
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, watch_serves_a_thousand_at_once);
     suite_add_tcase(suite, tc);
-    return support_run(suite, SUPPORT_PG | SUPPORT_REDIS);
+    return support_run(suite, SUPPORT_PG | SUPPORT_REDIS | SUPPORT_ROUNDS);
 }
