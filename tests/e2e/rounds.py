@@ -161,14 +161,27 @@ def check_views(world: World) -> None:
     )
 
 
+def retries(world: World, group: str) -> dict[str, int]:
+    """Of every waiting session, as the queue tells it."""
+    fields = {"scaling_group": group, "page_size": 1000}
+    listed = world.client.call("ListPendingSessions", **fields)
+    equal(listed.next_page_token, "", "the queue fits into one page")
+    return {s.session_id: s.retries for s in listed.sessions}
+
+
 def check_again(world: World) -> None:
     """A second round with nothing changed schedules nothing and counts one more retry."""
-    retries = """SELECT sum((status_data #>> '{scheduler,retries}')::int) FROM sessions
-                  WHERE status = 'PENDING' AND scaling_group_name = 'gpu'"""
-    before = world.value(retries)
+    rows = """SELECT coalesce(json_agg(xmin::text ORDER BY id), '[]') FROM sessions
+               WHERE status = 'PENDING' AND scaling_group_name = 'gpu'"""
+    before, rows_before = retries(world, "gpu"), world.value(rows)
     answer = schedule(world, "gpu")
     equal(answer.counts.scheduled, 0, "a second round finds no room for anybody")
-    equal(world.value(retries), before + answer.counts.pending, "it counts one more retry for each")
+    equal(
+        retries(world, "gpu"),
+        {session: n + 1 for session, n in before.items()},
+        "it counts one more retry for each",
+    )
+    equal(world.value(rows), rows_before, "and writes no row that says the same already")
     group = world.client.call("ListScalingGroups", scaling_groups=["gpu"]).scaling_groups[0]
     equal(
         (group.last_round.round_id, group.epoch),
