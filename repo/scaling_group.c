@@ -30,6 +30,23 @@ int scaling_group_take_epoch(struct pg *c, const char *name, const struct uuid *
     return 0;
 }
 
+static const char sql_round_age[] =
+    "SELECT (extract(epoch FROM clock_timestamp() - s.round_started_at) * 1000000)::int8 "
+    "FROM scaling_groups g JOIN berth.group_state s ON s.scaling_group_id = g.id "
+    "WHERE g.name = $1 AND s.round_started_at IS NOT NULL";
+
+int scaling_group_round_age(struct pg *c, const char *name, int64_t *ret_us, struct err *e)
+{
+    const struct pg_param p[] = {param_text(name)};
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    if (txn_begin(c, TXN_READ_SNAPSHOT, &t, e) < 0 ||
+        pg_query(t, sql_round_age, "i", p, ARRAY_SIZE(p), &r, e) < 0 || txn_commit(&t, e) < 0)
+        return -1;
+    *ret_us = rows_count(r) == 1 ? rows_int(r, 0, 0) : INT64_MAX;
+    return 0;
+}
+
 enum group_column {
     COL_NAME,
     COL_SCHEDULER,

@@ -10,6 +10,11 @@
  * UNKNOWN_SCALING_GROUP. Own transaction inside. */
 int scaling_group_take_epoch(struct pg *c, const char *name, const struct uuid *round_id,
                              int64_t *ret_epoch, struct err *e) MUST_CHECK;
+/* How long ago the group's last finished round took its snapshot, on any replica, in microseconds
+ * of the database's clock; INT64_MAX: there was none, or there is no such group. Own transaction
+ * inside. */
+int scaling_group_round_age(struct pg *c, const char *name, int64_t *ret_us,
+                            struct err *e) MUST_CHECK;
 
 struct scaling_group_info {
     const char *name, *scheduler, *strategy;

@@ -1,6 +1,7 @@
 /* loop_round.c - one round of the loop, on a worker's thread. */
 #include <string.h>
 
+#include "repo/scaling_group.h"
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/log.h"
@@ -31,6 +32,25 @@ static bool stopped(void *ctx)
     return atomic_load(&t->run->job.cancelled) || clock_ns() >= atomic_load(&t->run->loop->until);
 }
 
+/* A regular round that another replica had meanwhile: the watch may not have seen it yet. Replicas
+ * are due within the jitter of each other, so anything below four fifths of the interval is theirs.
+ */
+static bool had_elsewhere(const struct attempt *t, struct executor *x)
+{
+    struct loop *l = t->run->loop;
+    struct err e = {.code = ERR_NONE};
+    int64_t age_us = 0;
+    pthread_mutex_lock(&l->lock);
+    const struct loop_wish *wish = &t->run->group->answered;
+    const struct loop_group *g = t->run->group; /* its first round here is had in any case */
+    const bool is_regular = !wish->hinted && !wish->changed && g->failures == 0 && g->own_epoch > 0;
+    const int64_t interval_ns = g->times.interval_ns;
+    pthread_mutex_unlock(&l->lock);
+    if (!is_regular || scaling_group_round_age(x->pg, t->run->group->name, &age_us, &e) < 0)
+        return false; /* an error: the round will say it */
+    return age_us < interval_ns / (NS_PER_MS / 1000) / 5 * 4;
+}
+
 static int run_round(struct attempt *t, struct executor *x, struct err *e)
 {
     struct loop *l = t->run->loop;
@@ -49,6 +69,8 @@ static int run_round(struct attempt *t, struct executor *x, struct err *e)
     pg_deadline(x->pg, deadline); /* a cancel from now on is not lost */
     if (stopped(t))
         return err_set(e, ERR_CANCELLED, "DRAINING", "the server is shutting down");
+    if (had_elsewhere(t, x))
+        return err_set(e, ERR_CONFLICT, "ROUND_ELSEWHERE", "another replica had this round");
     return round_service_run(l->rounds, &w, &in, &answer, &n, e);
 }
 
@@ -61,7 +83,7 @@ static enum loop_end end_of(const struct attempt *t, int rc, const struct err *e
 {
     if (rc == 0)
         return LOOP_END_DONE;
-    if (is_reason(e, "LEASE_BUSY") || is_reason(e, "FENCED"))
+    if (is_reason(e, "LEASE_BUSY") || is_reason(e, "FENCED") || is_reason(e, "ROUND_ELSEWHERE"))
         return LOOP_END_BUSY;
     /* a drain, or the group was deleted: the watch takes it out of the table */
     if (atomic_load(&t->run->loop->drains) || is_reason(e, "UNKNOWN_SCALING_GROUP"))

@@ -183,6 +183,23 @@ START_TEST(group_tells_what_is_odd_about_it)
 }
 END_TEST
 
+START_TEST(a_group_tells_how_long_ago_its_last_round_was)
+{
+    CLEANUP(world_close) struct world w = world_open("");
+    struct err e = {.code = ERR_NONE};
+    int64_t us = 0;
+    assert_done(scaling_group_round_age(w.c, "nowhere", &us, &e), &e, "no such group");
+    ck_assert_msg(us == INT64_MAX, "a group that is not there had a round: %lld", (long long)us);
+    assert_done(scaling_group_round_age(w.c, "g1", &us, &e), &e, "no round yet");
+    ck_assert_msg(us == INT64_MAX, "a group without rounds had one: %lld", (long long)us);
+    world_do(&w.d, "INSERT INTO berth.group_state (scaling_group_id, round_started_at) SELECT id, "
+                   "clock_timestamp() - interval '1 hour' FROM scaling_groups WHERE name = 'g1'");
+    assert_done(scaling_group_round_age(w.c, "g1", &us, &e), &e, "an hour ago");
+    ck_assert_msg(us >= INT64_C(3600000000) && us < INT64_C(3700000000), "an hour ago: %lld",
+                  (long long)us);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("scaling_group");
@@ -192,6 +209,7 @@ int main(void)
     tcase_add_test(tc, epochs_are_given_out_once);
     tcase_add_test(tc, groups_are_listed_in_byte_order);
     tcase_add_test(tc, group_tells_its_load_and_last_round);
+    tcase_add_test(tc, a_group_tells_how_long_ago_its_last_round_was);
     tcase_add_test(tc, group_tells_what_is_odd_about_it);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);
