@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const names[N_FAULTS] = {
 #define FAULT(name, prose) #name,
@@ -26,6 +27,9 @@ void fault_point(enum fault f)
     size_t len = strlen(names[f]);
     if (wanted == NULL || strncmp(wanted, names[f], len) != 0 ||
         (wanted[len] != '\0' && wanted[len] != ':'))
+        return;
+    const char *when = getenv("BERTH_FAULT_WHEN");
+    if (when != NULL && access(when, F_OK) != 0)
         return;
     const char *action = wanted + len;
     const char *nth = strrchr(action, ':');

@@ -2,7 +2,8 @@
  *
  * Built with BERTH_FAULTS, a process whose environment has BERTH_FAULT=<point>[:crash|:stop][:<n>]
  * is killed (the default) or stopped (SIGSTOP) when it comes to that point for the n-th time (1).
- * Other builds have no trace of it. The points are listed in fault.def. */
+ * With BERTH_FAULT_WHEN=<path> it counts from the moment that file is there. Other builds have no
+ * trace of it. The points are listed in fault.def. */
 #ifndef BERTH_REPO_FAULT_H
 #define BERTH_REPO_FAULT_H
 

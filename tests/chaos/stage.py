@@ -80,14 +80,18 @@ class Stage:
     def server(self, fault: str = "", *flags: str) -> Server:
         """A replica; `fault` is its BERTH_FAULT."""
         os.environ.pop("BERTH_FAULT", None)
+        armed = self.folder / f"armed{self.scene}-{len(self.servers)}"
         if fault:
-            os.environ["BERTH_FAULT"] = fault
+            os.environ |= {"BERTH_FAULT": fault, "BERTH_FAULT_WHEN": str(armed)}
         made = Server(self.build, self.conninfo, self.services.redis, self.folder, "--replica",
                       f"replica{len(self.servers)}", "--lease-ttl", f"{int(LEASE_SECONDS * 1000)}ms",
                       "--commit-chunk", "10", "--grace-period", "2s",
                       "--repair-at-start", "false", *flags)  # what a crash leaves must be seen, not mended
         os.environ.pop("BERTH_FAULT", None)
+        os.environ.pop("BERTH_FAULT_WHEN", None)
         self.servers.append(made)
+        made.await_health("SERVING")  # what the start itself commits is not what is meant
+        armed.touch()
         return made
 
     def violations(self) -> list[str]:
