@@ -142,7 +142,7 @@ def run(world: World, rows: list[Row]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/hostile", description=__doc__)
-    parser.add_argument("build", type=Path, nargs="?", default=ROOT / "build/tests/gcc", help="build folder with server/berthd")
+    parser.add_argument("build", type=Path, help="build folder with server/berthd")
     parser.add_argument("--self-check", action="store_true",
                         help="expect something wrong of three rows, and fail unless just that is noticed")
     options = parser.parse_args()
