@@ -145,11 +145,19 @@ static void remember(const char *name)
     made.n++;
 }
 
+/* For names: process ids come again, and a test that was killed leaves its database. */
+static unsigned long long now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (unsigned long long)t.tv_sec * 1000000 + (unsigned long long)t.tv_nsec / 1000;
+}
+
 struct db db_create(enum db_kind kind)
 {
     char name[DB_NAME], sql[TEXT], why[TEXT];
     const unsigned n = made.owner == getpid() ? made.n : 0;
-    (void)snprintf(name, sizeof(name), "test_%d_%u", (int)getpid(), n);
+    (void)snprintf(name, sizeof(name), "test_%d_%u_%llx", (int)getpid(), n, now_us());
     remember(name);
     (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE %s STRATEGY FILE_COPY", name,
                    kind == DB_MIGRATED ? template_name : "template0");
@@ -321,7 +329,8 @@ static int make_template(void)
     char sql[TEXT], why[TEXT];
     struct err e;
     struct pg *c = NULL;
-    (void)snprintf(template_name, sizeof(template_name), "template_%d", (int)getpid());
+    (void)snprintf(template_name, sizeof(template_name), "template_%d_%llx", (int)getpid(),
+                   now_us());
     (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE template0", template_name);
     const struct db postgres = db_named("postgres"), template = db_named(template_name);
     if (!try_sql(&postgres, sql, NULL, 0, why)) {
