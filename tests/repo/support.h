@@ -26,6 +26,12 @@ enum support_flags {
 };
 int support_run(Suite *suite, unsigned flags); /* the exit status for main() */
 
+/* Someone in this database waits for a lock: pg_locks shows those of other tests' databases, too.
+ */
+#define SQL_LOCK_WAITS                                                                             \
+    "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM "             \
+    "pg_stat_activity WHERE datname = current_database())"
+
 enum { DB_NAME = 40, DB_CONNINFO = 200 };
 struct db {
     char name[DB_NAME];

@@ -10,6 +10,8 @@
 
 DEFINE_CLEANUP(PGconn, PQfinish)
 
+#define HERE " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
 static struct db db;
 static struct err e;
 
@@ -44,7 +46,7 @@ static void call_is_aborted(const char *reason, const char *what)
     call_fails(SCHEDULE_PATH, &q.base, GRPC_STATUS_ABORTED, reason, NULL, what);
 }
 
-#define HELD "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND objid = 230"
+#define HELD "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND objid = 230" HERE
 
 START_TEST(off_takes_no_lock_and_waits_for_none)
 {
@@ -75,7 +77,8 @@ END_TEST
 
 static void *unlock_when_somebody_waits(void *m)
 {
-    db_await(&db, "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+    db_await(&db,
+             "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted" HERE,
              "a round waits");
     PQclear(PQexec(m, "SELECT pg_advisory_unlock(230)"));
     return NULL;

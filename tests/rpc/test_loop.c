@@ -206,7 +206,7 @@ START_TEST(loop_looks_again_when_a_hint_comes_during_a_look)
     PGconn *c = PQconnectdb(d.conninfo);
     PQclear(PQexec(c, "BEGIN; LOCK TABLE scaling_groups IN ACCESS EXCLUSIVE MODE"));
     loop_hint(app->loop, "nowhere"); /* two seconds after the first look */
-    db_await(&d, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", "a look to be held up");
+    db_await(&d, SQL_LOCK_WAITS, "a look to be held up");
     loop_hint(app->loop, "nowhere");
     PQfinish(c);
     await_metric(series, looks + 1);
@@ -288,7 +288,7 @@ START_TEST(loop_lets_no_group_wait_for_a_slow_one)
     PQclear(PQexec(c, "BEGIN; SELECT 1 FROM berth.group_state WHERE scaling_group_id = "
                       "t.id('g1') FOR UPDATE"));
     world_do(&d, "SELECT t.session('s1', 1, 1)");
-    db_await(&d, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", "g1 to wait for the lock");
+    db_await(&d, SQL_LOCK_WAITS, "g1 to wait for the lock");
     for (int i = 0; i < 5; i++) {
         char name[16], sql[128], then[128];
         (void)snprintf(name, sizeof(name), "x%d", i);

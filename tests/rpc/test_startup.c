@@ -192,7 +192,7 @@ START_TEST(berthd_is_ready_only_after_a_snapshot_was_loaded)
     PGconn *c = PQconnectdb(d.conninfo);
     PQclear(PQexec(c, "BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"));
     serve((const char *[]){"--repair-at-start=false", NULL});
-    db_await(&d, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", "the load to wait");
+    db_await(&d, SQL_LOCK_WAITS, "the load to wait");
     ck_assert_int_eq(health_now(), NOT_SERVING);
     PQclear(PQexec(c, "ROLLBACK"));
     PQfinish(c);
@@ -248,7 +248,7 @@ START_TEST(berthd_ends_in_time_when_the_database_hangs_in_a_round)
     await_true(is_serving, NULL, "health to be SERVING");
     db_await(&d, "SELECT status = 'SCHEDULED' FROM sessions", "a round");
     PQclear(PQexec(c, "BEGIN; LOCK TABLE sessions, berth.group_state IN ACCESS EXCLUSIVE MODE"));
-    db_await(&d, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", "something to wait");
+    db_await(&d, SQL_LOCK_WAITS, "something to wait");
     const int64_t begun = now_ms();
     const int code = berthd_end();
     ck_assert_msg(code == 0 || code == 7, "exit code %d: %s", code, berthd_stderr());
@@ -297,7 +297,7 @@ START_TEST(berthd_ends_at_once_at_the_second_signal)
     PQclear(PQexec(c, "BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"));
     struct call_handle *k = call_begin(client, SCHEDULE_PATH, -1);
     call_send(k, "\x0a\x02g1", 4);
-    db_await(&d, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", "the call to wait");
+    db_await(&d, SQL_LOCK_WAITS, "the call to wait");
     berthd_signal(SIGTERM);
     await_log("draining");
     const int64_t begun = now_ms();
@@ -328,7 +328,7 @@ START_TEST(berthd_lets_a_round_and_streams_end_when_it_drains)
     struct call_handle *k = call_begin(client, SCHEDULE_PATH, -1);
     call_send(k, "\x0a\x02g1", 4);
 
-    db_await(&d, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted", "the commit to wait");
+    db_await(&d, SQL_LOCK_WAITS, "the commit to wait");
     berthd_signal(SIGTERM);
     call_end(w, &watch);
     ck_assert_code(&watch, GRPC_STATUS_UNAVAILABLE, "a watch at the drain");
