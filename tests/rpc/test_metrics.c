@@ -1,7 +1,6 @@
 /* test_metrics.c - what berthd counts, as Prometheus sees it: after each kind of call the series
  * that changed, exactly and no others. */
 #include <libpq-fe.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,51 +8,12 @@
 #include "berth/v1/scheduler.pb-c.h"
 #include "repo/lease.h"
 #include "scheduler/base.h"
-#include "tests/repo/world.h"
-#include "tests/rpc/berthd.h"
+#include "tests/rpc/metrics_world.h"
 #include "tests/rpc/scrape.h"
 
-static struct db db;
-static struct client *client;
-static char settings[2][256]; /* database, Redis */
-
-static void setup(void)
-{
-    (void)signal(SIGPIPE, SIG_IGN);
-}
-
-static void teardown(void)
-{
-    if (client != NULL) {
-        client_close(client);
-        client = NULL;
-        grpc_shutdown_blocking();
-    }
-    berthd_cleanup();
-}
-
-static bool serves(void *ctx)
-{
-    struct reply r = {.body = NULL};
-    (void)ctx;
-    client_schedule(client, "nowhere", &r);
-    bool well = r.code == GRPC_STATUS_NOT_FOUND;
-    reply_free(&r);
-    return well;
-}
-
-/* A world and a berthd that serves it; its metrics' port. */
 static int start(void)
 {
-    db = world_create();
-    (void)snprintf(settings[0], sizeof(settings[0]), "--database=%s", db.conninfo);
-    (void)snprintf(settings[1], sizeof(settings[1]), "--redis=%s", redis_address());
-    const char *const args[] = {settings[0], settings[1], "--metrics-listen=127.0.0.1:0",
-                                "--event-poll=20ms", NULL};
-    client_setup();
-    client = client_open(berthd_serve(args));
-    await_true(serves, NULL, "berthd to serve");
-    return berthd_metrics_port();
+    return metrics_start("--event-poll=20ms", NULL, NULL);
 }
 
 static void assert_changes(const char *before, int port, const char *expected, const char *what)
@@ -359,7 +319,7 @@ static void add_case(Suite *s, const char *name, const TTest *t, int end)
 {
     TCase *tc = tcase_create(name);
     tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, metrics_setup, metrics_teardown);
     tcase_add_loop_test(tc, t, 0, end);
     suite_add_tcase(s, tc);
 }

@@ -1,57 +1,17 @@
 /* test_metrics_cluster.c - what berthd shows of agents, slots, waits and its own connections. */
 #include <libpq-fe.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/base.h"
-#include "tests/repo/world.h"
-#include "tests/rpc/berthd.h"
+#include "tests/rpc/metrics_world.h"
 #include "tests/rpc/scrape.h"
-
-static struct db db;
-static struct client *client;
-static char settings[2][256]; /* database, Redis */
-
-static void setup(void)
-{
-    (void)signal(SIGPIPE, SIG_IGN);
-}
-
-static void teardown(void)
-{
-    if (client != NULL) {
-        client_close(client);
-        client = NULL;
-        grpc_shutdown_blocking();
-    }
-    berthd_cleanup();
-}
-
-static bool serves(void *ctx)
-{
-    struct reply r = {.body = NULL};
-    (void)ctx;
-    client_schedule(client, "nowhere", &r);
-    bool well = r.code == GRPC_STATUS_NOT_FOUND;
-    reply_free(&r);
-    return well;
-}
 
 /* more, even_more: flags; NULL: none. */
 static int start_with(const char *more, const char *even_more)
 {
-    db = world_create();
-    (void)snprintf(settings[0], sizeof(settings[0]), "--database=%s", db.conninfo);
-    (void)snprintf(settings[1], sizeof(settings[1]), "--redis=%s", redis_address());
-    const char *const args[] = {
-        settings[0], settings[1], "--metrics-listen=127.0.0.1:0", "--executors=1", more,
-        even_more,   NULL};
-    client_setup();
-    client = client_open(berthd_serve(args));
-    await_true(serves, NULL, "berthd to serve");
-    return berthd_metrics_port();
+    return metrics_start("--executors=1", more, even_more);
 }
 
 static int start(void)
@@ -253,7 +213,7 @@ int main(void)
     Suite *s = suite_create("metrics_cluster");
     TCase *tc = tcase_create("program");
     tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, metrics_setup, metrics_teardown);
     tcase_add_loop_test(tc, metrics_show_a_group_as_tabled, 0, ARRAY_SIZE(views));
     tcase_add_test(tc, metrics_forget_a_group_that_the_loop_lost);
     tcase_add_test(tc, metrics_count_connections_to_the_database);
