@@ -1,24 +1,27 @@
 /* core_bench.c - the core alone: snapshots of any size, decided in memory.
  *
- *   core_bench cell SESSIONS AGENTS SHAPES KERNELS SLOTS FILL [plain]
- *       one cell; SHAPES 0: every session its own; FILL in percent; plain: the scan without an
- * index Prints, as JSON: what was decided, seconds (the best of several runs) of the whole and of
- * placing, decisions a second, and the bytes that snapshot and plan took. */
+ *   core_bench cell SESSIONS AGENTS SHAPES KERNELS SLOTS FILL [once|plain]
+ *       one cell; SHAPES 0: every session its own; FILL in percent
+ *   core_bench file SNAPSHOT [once|plain]
+ *       a recorded round
+ *
+ * once: a single run, for a profiler; plain: a single run by the scan without an index. Prints, as
+ * JSON: what was decided, seconds (the best of several runs) of the whole and of placing, decisions
+ * a second, the bytes the snapshot takes and the most that the process took over its beginning. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "scheduler/round.h"
 #include "scheduler/snapshot_build.h"
+#include "scheduler/snapshot_file.h"
 
-enum { OWNERS = 50, MOST_SLOTS = 16 };
+enum { OWNERS = 50, MOST_SLOTS = 16, RUNS = 5 };
 
 struct cell {
     uint32_t sessions, agents, shapes, kernels, slots, fill;
-    bool plain;
 };
 
 static int64_t clock_now(void *ctx)
@@ -29,14 +32,19 @@ static int64_t clock_now(void *ctx)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static int64_t resident(void)
+/* Bytes that the process holds ("VmRSS:") or held at most ("VmHWM:"). */
+static int64_t held(const char *field)
 {
-    long pages = 0, unused = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f == NULL || fscanf(f, "%ld %ld", &unused, &pages) != 2)
+    char line[128];
+    int64_t kib = -1;
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f != NULL && kib < 0 && fgets(line, sizeof(line), f) != NULL)
+        if (strncmp(line, field, strlen(field)) == 0)
+            kib = strtoll(line + strlen(field), NULL, 10);
+    if (kib < 0)
         abort();
-    fclose(f);
-    return (int64_t)pages * 4096;
+    (void)fclose(f);
+    return kib * 1024;
 }
 
 static void add_agents(struct snapshot_builder *b, const struct cell *c)
@@ -113,82 +121,122 @@ static const struct snapshot *make(const struct cell *c, struct arena *a)
     return builder_finish(b);
 }
 
-static void check(int rc, const struct err *e)
+static void refuse(const char *what, const char *about)
 {
-    if (rc < 0) {
-        fprintf(stderr, "core_bench: %s\n", e->message);
-        exit(1);
-    }
+    fprintf(stderr, "core_bench: %s: %s\n", about, what);
+    exit(1);
 }
 
-static void run(const struct cell *c)
+static void check(int rc, const struct err *e)
+{
+    if (rc < 0)
+        refuse(e->message, e->reason);
+}
+
+static const struct snapshot *read_snapshot(const char *path, struct arena *a,
+                                            struct policy_config *ret_config)
+{
+    struct err e = {.code = ERR_NONE};
+    const struct snapshot *s = NULL;
+    FILE *f = fopen(path, "re");
+    if (f == NULL || fseek(f, 0, SEEK_END) != 0)
+        refuse("cannot be read", path);
+    const long len = ftell(f);
+    uint8_t *bytes = arena_alloc(a, (size_t)(len > 0 ? len : 0), 1);
+    rewind(f);
+    if (len < 0 || fread(bytes, 1, (size_t)len, f) != (size_t)len)
+        refuse("cannot be read", path);
+    (void)fclose(f);
+    check(snapshot_read(bytes, (size_t)len, a, &s, ret_config, &e), &e);
+    return s;
+}
+
+struct figures { /* of one run */
+    int64_t took_ns, place_ns;
+    uint32_t scheduled;
+    uint64_t hash;
+};
+
+static struct figures run(const struct snapshot *s, const struct policy_config *config, bool plain)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     CLEANUP(registry_destroyp) struct registry *registry = registry_create();
-    const struct policy_config config = {.slot_priority = NULL};
-    const struct round_limits limits = {.plain_scan = c->plain};
+    const struct round_limits limits = {.plain_scan = plain};
     const struct round_hooks hooks = {.clock = clock_now};
     struct err e = {.code = ERR_NONE};
-    int64_t best = INT64_MAX, best_place = 0, before = resident(), loaded = 0, planned = 0;
-    uint32_t scheduled = 0;
-    const struct snapshot *s = make(c, a);
-    loaded = resident();
-    for (int i = 0, most = c->plain ? 1 : 5; i < most; i++) {
-        CLEANUP(arena_destroyp) struct arena *run = arena_create();
-        struct policy *policy = NULL;
-        struct plan *plan = NULL;
-        int64_t phases[N_ROUND_PHASES] = {0};
-        const int64_t begin = clock_now(NULL);
-        check(policy_resolve(registry, &config, s, run, &policy, &e), &e);
-        check(round_run(s, policy, &limits, &hooks, run, &plan, phases, &e), &e);
-        const int64_t took = clock_now(NULL) - begin;
-        if (took < best) {
-            best = took;
-            best_place = phases[PHASE_PLACE];
-        }
-        scheduled = plan->counts[OUTCOME_SCHEDULED];
-        if (i == 0)
-            planned = resident();
+    struct policy *policy = NULL;
+    struct plan *plan = NULL;
+    int64_t phases[N_ROUND_PHASES] = {0};
+    const int64_t begin = clock_now(NULL);
+    check(policy_resolve(registry, config, s, a, &policy, &e), &e);
+    check(round_run(s, policy, &limits, &hooks, a, &plan, phases, &e), &e);
+    return (struct figures){.took_ns = clock_now(NULL) - begin,
+                            .place_ns = phases[PHASE_PLACE],
+                            .scheduled = plan->counts[OUTCOME_SCHEDULED],
+                            .hash = plan->hash};
+}
+
+/* before: what the process held without the snapshot. */
+static void measure(const struct snapshot *s, const struct policy_config *config, int runs,
+                    bool plain, int64_t before)
+{
+    const int64_t loaded = held("VmRSS:");
+    struct figures best = run(s, config, plain);
+    const int64_t most = held("VmHWM:") - before;
+    for (int i = 1; i < runs; i++) {
+        const struct figures next = run(s, config, plain);
+        if (next.took_ns < best.took_ns)
+            best = next;
     }
-    printf("{\"sessions\": %u, \"agents\": %u, \"shapes\": %u, \"kernels\": %u, \"slots\": %u, "
+    printf("{\"sessions\": %u, \"agents\": %u, \"kernels\": %u, \"slots\": %u, "
            "\"scheduled\": %u, \"seconds\": %.6f, \"place\": %.6f, \"rate\": %.0f, "
-           "\"snapshot_bytes\": %" PRId64 ", \"plan_bytes\": %" PRId64 "}\n",
-           c->sessions, c->agents, c->shapes, c->kernels, c->slots, scheduled, (double)best / 1e9,
-           (double)best_place / 1e9, (double)c->sessions * 1e9 / (double)best, loaded - before,
-           planned - loaded);
+           "\"hash\": \"%016" PRIx64 "\", \"snapshot_bytes\": %" PRId64 ", \"most_bytes\": %" PRId64
+           "}\n",
+           s->n_sessions, s->n_agents, s->n_kernels, s->n_slots, best.scheduled,
+           (double)best.took_ns / 1e9, (double)best.place_ns / 1e9,
+           (double)s->n_sessions * 1e9 / (double)best.took_ns, best.hash, loaded - before, most);
 }
 
 static uint32_t number(const char *text)
 {
     char *end;
     const unsigned long v = strtoul(text, &end, 10);
-    if (*text == '\0' || *end != '\0' || v > UINT32_MAX) {
-        fprintf(stderr, "core_bench: \"%s\" is no number\n", text);
-        exit(2);
-    }
+    if (*text == '\0' || *end != '\0' || v > UINT32_MAX)
+        refuse("this is no number", text);
     return (uint32_t)v;
+}
+
+static const struct snapshot *make_cell(char **words, struct arena *a)
+{
+    const struct cell c = {
+        .sessions = number(words[0]),
+        .agents = number(words[1]),
+        .shapes = number(words[2]),
+        .kernels = number(words[3]),
+        .slots = number(words[4]),
+        .fill = number(words[5]),
+    };
+    if (c.slots < 2 || c.slots > MOST_SLOTS || c.fill > 100)
+        refuse("SLOTS is 2 to 16, FILL 0 to 100", "cell");
+    return make(&c, a);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 8 || strcmp(argv[1], "cell") != 0) {
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    struct policy_config config = {.slot_priority = NULL};
+    const bool cell = argc >= 8 && strcmp(argv[1], "cell") == 0;
+    const bool file = argc >= 3 && strcmp(argv[1], "file") == 0;
+    const char *how = cell && argc > 8 ? argv[8] : file && argc > 3 ? argv[3] : "";
+    const bool plain = strcmp(how, "plain") == 0, once = strcmp(how, "once") == 0;
+    if ((!cell && !file) || (*how != '\0' && !plain && !once)) {
         fprintf(stderr,
-                "usage: core_bench cell SESSIONS AGENTS SHAPES KERNELS SLOTS FILL [plain]\n");
+                "usage: core_bench cell SESSIONS AGENTS SHAPES KERNELS SLOTS FILL [once|plain]\n"
+                "       core_bench file SNAPSHOT [once|plain]\n");
         return 2;
     }
-    const struct cell c = {
-        .sessions = number(argv[2]),
-        .agents = number(argv[3]),
-        .shapes = number(argv[4]),
-        .kernels = number(argv[5]),
-        .slots = number(argv[6]),
-        .fill = number(argv[7]),
-        .plain = argc > 8,
-    };
-    if (c.slots < 2 || c.slots > MOST_SLOTS || c.fill > 100) {
-        fprintf(stderr, "core_bench: SLOTS is 2 to 16, FILL 0 to 100\n");
-        return 2;
-    }
-    run(&c);
+    const int64_t before = held("VmRSS:");
+    const struct snapshot *s = cell ? make_cell(argv + 2, a) : read_snapshot(argv[2], a, &config);
+    measure(s, &config, plain || once ? 1 : RUNS, plain, before);
     return 0;
 }

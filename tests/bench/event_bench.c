@@ -1,6 +1,6 @@
 /* event_bench.c - how fast committed events come to subscribers, beside the plain stream floor.
  *
- *   event_bench [SUBSCRIBERS [EVENTS-A-SECOND [SECONDS]]]       (1000, 100, 5)
+ *   event_bench [--json FILE] [SUBSCRIBERS [EVENTS-A-SECOND [SECONDS]]]       (1000, 100, 5)
  *
  * Server and client are processes of their own over loopback, the database and Redis private ones
  * over unix sockets. Latency is from COMMIT (the floor: from the push) until the client has the
@@ -14,8 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/bench/bench_json.h"
 #include "tests/bench/event_bench.h"
 
+static FILE *json;
 static struct bench_options wanted = {
     .subscribers = 1000, .connections = 10, .rate = 100, .seconds = 5};
 
@@ -93,6 +95,14 @@ static void run_row(const char *name, struct bench *b)
            (double)messages / s, (double)b->p50_ns / 1e6, (double)b->p99_ns / 1e6,
            (double)b->most_ns / 1e6, (double)b->server_us / (double)(taken + 1), b->idle_bytes,
            (unsigned long long)(due - taken));
+    bench_json_line(json,
+                    "{\"name\": \"%s\", \"subscribers\": %u, \"events_a_second\": %.0f, "
+                    "\"messages_a_second\": %.0f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
+                    "\"max_ms\": %.3f, \"cpu_us\": %.3f, \"idle_bytes\": %ld, \"lost\": %llu}",
+                    name, b->o.subscribers, (double)taken / s, (double)messages / s,
+                    (double)b->p50_ns / 1e6, (double)b->p99_ns / 1e6, (double)b->most_ns / 1e6,
+                    (double)b->server_us / (double)(taken + 1), b->idle_bytes,
+                    (unsigned long long)(due - taken));
 }
 
 START_TEST(event_bench)
@@ -126,6 +136,7 @@ static void take_number(int argc, char **argv, int i, unsigned most, unsigned *r
 
 int main(int argc, char **argv)
 {
+    json = bench_json_open(&argc, argv);
     take_number(argc, argv, 1, 9000, &wanted.subscribers);
     take_number(argc, argv, 2, 10000, &wanted.rate);
     take_number(argc, argv, 3, 60, &wanted.seconds);

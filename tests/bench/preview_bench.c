@@ -1,10 +1,12 @@
 /* preview_bench.c - what previews cost: server CPU a call, rate, time; and what they cost rounds.
  *
- *   preview_bench [AGENTS [SESSIONS [CALLS]]]       (10000, 1000, 20000)
+ *   preview_bench [--json FILE] [AGENTS [SESSIONS [CALLS]]]       (10000, 1000, 20000)
  *
  * A real berthd over loopback, a private PostgreSQL and Redis over unix sockets. Every pending
  * session asks for something else, and none finds room. CPU is that of berthd's process, so the
- * client's does not count; the rate is that of both on one machine. */
+ * client's does not count; the rate is that of both on one machine. Rounds are timed alone and
+ * beside PACE previews a second from a process of its own, in turns. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +16,14 @@
 
 #include "server/clock.h"
 #include "server/convert.h"
+#include "tests/bench/bench_json.h"
+#include "tests/bench/preview_load.h"
 #include "tests/repo/world.h"
 #include "tests/rpc/berthd.h"
 
-enum { IN_FLIGHT = 16, SEQUENTIAL = 300 };
+enum { IN_FLIGHT = 16, SEQUENTIAL = 300, PACE = 5000 };
 
+static FILE *json;
 static unsigned n_agents = 10000, n_sessions = 1000, n_calls = 20000;
 static struct db db;
 static struct client *client;
@@ -99,14 +104,14 @@ static Berth__V1__SessionSpec *spec(unsigned i)
     return m;
 }
 
-static struct call_handle *begin(const struct kind *k, unsigned i,
-                                 Berth__V1__SessionSpec *described)
+/* The request of a kind, packed; in the arena. */
+static struct preview_bytes request(const struct kind *k, unsigned i,
+                                    Berth__V1__SessionSpec *described)
 {
     Google__Protobuf__Duration age = GOOGLE__PROTOBUF__DURATION__INIT;
     Berth__V1__PreviewAllocationRequest q = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__INIT;
     Berth__V1__ListPendingSessionsRequest list = BERTH__V1__LIST_PENDING_SESSIONS_REQUEST__INIT;
-    struct call_handle *c = call_begin(
-        client, k->list ? "/berth.v1.SchedulerService/ListPendingSessions" : PREVIEW_PATH, 60000);
+    const ProtobufCMessage *m = k->list ? &list.base : &q.base;
     age.seconds = k->age_s;
     q.max_snapshot_age = list.max_snapshot_age = k->age_s >= 0 ? &age : NULL;
     list.scaling_group = q.scaling_group = convert_text("g1");
@@ -119,7 +124,19 @@ static struct call_handle *begin(const struct kind *k, unsigned i,
         q.target_case = BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SPEC;
         q.spec = described;
     }
-    call_send_message(c, k->list ? &list.base : &q.base);
+    struct preview_bytes packed = {.n = protobuf_c_message_get_packed_size(m)};
+    packed.bytes = arena_alloc(arena, packed.n, 1);
+    protobuf_c_message_pack(m, packed.bytes);
+    return packed;
+}
+
+static struct call_handle *begin(const struct kind *k, unsigned i,
+                                 const struct preview_bytes *requests)
+{
+    const struct preview_bytes *q = &requests[i % n_sessions];
+    struct call_handle *c = call_begin(
+        client, k->list ? "/berth.v1.SchedulerService/ListPendingSessions" : PREVIEW_PATH, 60000);
+    call_send(c, q->bytes, q->n);
     call_close_send(c);
     return c;
 }
@@ -132,15 +149,23 @@ static void end(struct call_handle *c)
     reply_free(&r);
 }
 
+static struct preview_bytes *requests_of(const struct kind *k)
+{
+    struct preview_bytes *requests = arena_new(arena, struct preview_bytes, n_sessions);
+    for (unsigned i = 0; i < n_sessions; i++)
+        requests[i] = request(k, i, k->described ? spec(i) : NULL);
+    return requests;
+}
+
 /* One at a time for the times, then many at once for rate and CPU. */
 static void measure(const struct kind *k, unsigned calls)
 {
     int64_t times[SEQUENTIAL];
-    Berth__V1__SessionSpec *described = k->described ? spec(7) : NULL;
-    end(begin(k, 0, described));
+    const struct preview_bytes *requests = requests_of(k);
+    end(begin(k, 0, requests));
     for (unsigned i = 0; i < SEQUENTIAL; i++) {
         int64_t start = clock_ns();
-        end(begin(k, i, described));
+        end(begin(k, i, requests));
         times[i] = clock_ns() - start;
     }
     qsort(times, SEQUENTIAL, sizeof(*times), by_value);
@@ -149,13 +174,18 @@ static void measure(const struct kind *k, unsigned calls)
     for (unsigned i = 0; i < calls + IN_FLIGHT; i++) {
         if (ring[i % IN_FLIGHT] != NULL)
             end(ring[i % IN_FLIGHT]);
-        ring[i % IN_FLIGHT] = i < calls ? begin(k, i, described) : NULL;
+        ring[i % IN_FLIGHT] = i < calls ? begin(k, i, requests) : NULL;
     }
-    double seconds = (double)(clock_ns() - start) / 1e9;
-    printf("%-34s %8.1f %10.0f %9.2f %9.2f\n", k->name, (double)(server_cpu_us() - cpu) / calls,
-           calls / seconds, (double)times[SEQUENTIAL / 2] / 1e6,
-           (double)times[SEQUENTIAL * 99 / 100] / 1e6);
+    double rate = calls / ((double)(clock_ns() - start) / 1e9);
+    double each_us = (double)(server_cpu_us() - cpu) / calls;
+    double p50 = (double)times[SEQUENTIAL / 2] / 1e6,
+           p99 = (double)times[SEQUENTIAL * 99 / 100] / 1e6;
+    printf("%-34s %8.1f %10.0f %9.2f %9.2f\n", k->name, each_us, rate, p50, p99);
     (void)fflush(stdout);
+    bench_json_line(json,
+                    "{\"name\": \"%s\", \"agents\": %u, \"cpu_us\": %.1f, \"rate\": %.0f, "
+                    "\"p50_ms\": %.3f, \"p99_ms\": %.3f}",
+                    k->name, n_agents, each_us, rate, p50, p99);
 }
 
 /* --- rounds beside previews --- */
@@ -174,20 +204,48 @@ static int64_t round_ns(void)
     return took;
 }
 
-static double median_round_ms(const struct kind *k, unsigned previews)
+enum { ROUNDS = 30, WARM_UP = 3, PAUSE_MS = 150 };
+
+static double median_ms(int64_t times[ROUNDS])
 {
-    enum { ROUNDS = 15 };
-    int64_t times[ROUNDS];
-    for (int i = 0; i < ROUNDS; i++) {
-        struct call_handle *calls[IN_FLIGHT];
-        for (unsigned c = 0; c < previews; c++)
-            calls[c] = begin(k, c, NULL);
-        times[i] = round_ns();
-        for (unsigned c = 0; c < previews; c++)
-            end(calls[c]);
-    }
     qsort(times, ROUNDS, sizeof(*times), by_value);
     return (double)times[ROUNDS / 2] / 1e6;
+}
+
+/* In turns, so that both meet the same machine. Between rounds there is a pause, as the loop makes:
+ * after a commit previews read the group anew, and that is not the round's time. */
+static void rounds_beside(struct preview_load *l)
+{
+    int64_t alone[ROUNDS], beside[ROUNDS], served_us = 0;
+    struct preview_load_sums sums;
+    for (int i = -WARM_UP; i < ROUNDS; i++) {
+        (void)poll(NULL, 0, PAUSE_MS);
+        int64_t took = round_ns();
+        if (i >= 0)
+            alone[i] = took;
+        int64_t cpu = server_cpu_us();
+        preview_load_pause(l, false);
+        (void)poll(NULL, 0, PAUSE_MS);
+        took = round_ns();
+        if (i >= 0)
+            beside[i] = took;
+        preview_load_pause(l, true);
+        served_us += server_cpu_us() - cpu;
+    }
+    (void)poll(NULL, 0, PAUSE_MS);
+    preview_load_sums(l, &sums);
+    ck_assert_msg(sums.failed == 0, "%llu previews failed", (unsigned long long)sums.failed);
+    double a = median_ms(alone), b = median_ms(beside);
+    double s = (double)sums.active_ns / 1e9, rate = (double)sums.done / s;
+    double client_share = (double)sums.cpu_us / 1e6 / s, share = (double)served_us / 1e6 / s;
+    printf("a round: %.1f ms alone, %.1f ms beside %.0f previews/s: %.3f x; meanwhile berthd took "
+           "%.0f %% of a processor, the client %.0f %%\n",
+           a, b, rate, b / a, share * 100, client_share * 100);
+    bench_json_line(json,
+                    "{\"name\": \"round beside\", \"agents\": %u, \"alone_ms\": %.3f, "
+                    "\"beside_ms\": %.3f, \"rate\": %.0f, \"server_share\": %.3f, "
+                    "\"client_share\": %.3f}",
+                    n_agents, a, b, rate, share, client_share);
 }
 
 static const struct kind kinds[] = {
@@ -202,7 +260,6 @@ static const struct kind kinds[] = {
 START_TEST(bench)
 {
     arena = arena_create();
-    client_setup();
     fill();
     const char *const args[] = {"--database",
                                 db.conninfo,
@@ -212,7 +269,11 @@ START_TEST(bench)
                                 "--repair-at-start=false",
                                 "--log-level=error",
                                 NULL};
-    client = client_open(berthd_serve(args));
+    const char *address = berthd_serve(args);
+    struct preview_load *load =
+        preview_load_start(address, requests_of(&kinds[1]), n_sessions, PACE);
+    client_setup();
+    client = client_open(address);
     printf("%u agents, %u pending sessions, %u calls, %d at a time\n", n_agents, n_sessions,
            n_calls, IN_FLIGHT);
     printf("%-34s %8s %10s %9s %9s\n", "", "CPU us", "calls/s", "p50 ms", "p99 ms");
@@ -220,9 +281,8 @@ START_TEST(bench)
         measure(&kinds[i],
                 kinds[i].described || kinds[i].list || kinds[i].agents ? n_calls / 10 : n_calls);
     (void)round_ns(); /* the first one writes causes */
-    double alone = median_round_ms(&kinds[1], 0), beside = median_round_ms(&kinds[1], IN_FLIGHT);
-    printf("a round: %.1f ms alone, %.1f ms beside %d previews: %.2f x\n", alone, beside, IN_FLIGHT,
-           beside / alone);
+    rounds_beside(load);
+    preview_load_end(load);
     client_close(client);
     ck_assert_int_eq(berthd_end(), 0);
     arena_destroy(arena);
@@ -232,16 +292,17 @@ END_TEST
 
 int main(int argc, char **argv)
 {
+    json = bench_json_open(&argc, argv);
     unsigned *const numbers[] = {&n_agents, &n_sessions, &n_calls};
     for (int i = 1; i < argc && i <= (int)ARRAY_SIZE(numbers); i++)
         *numbers[i - 1] = (unsigned)strtoul(argv[i], NULL, 10);
     if (argc > 4 || n_agents == 0 || n_sessions == 0 || n_calls < IN_FLIGHT) {
-        (void)fprintf(stderr, "usage: preview_bench [AGENTS [SESSIONS [CALLS]]]\n");
+        (void)fprintf(stderr, "usage: preview_bench [--json FILE] [AGENTS [SESSIONS [CALLS]]]\n");
         return 2;
     }
     Suite *suite = suite_create("preview_bench");
     TCase *tc = tcase_create("preview_bench");
-    tcase_set_timeout(tc, 0);
+    tcase_set_timeout(tc, 500);
     tcase_add_checked_fixture(tc, NULL, berthd_cleanup);
     tcase_add_test(tc, bench);
     suite_add_tcase(suite, tc);

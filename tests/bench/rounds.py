@@ -48,11 +48,15 @@ class Bench:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def make(self, name: str, **size: float) -> None:
-        """A cluster (cluster.sql) as a template."""
+    def create(self, name: str) -> None:
+        """A database with nothing but the schema."""
         self.services.command(f"database {name}")
         subprocess.run([self.build / "server/berthd", "migrate", "--database", self.conninfo(name)], check=True,
                        stdout=subprocess.DEVNULL)
+
+    def make(self, name: str, **size: float) -> None:
+        """A cluster (cluster.sql) as a template."""
+        self.create(name)
         values = {"sessions": 0, "agents": 0, "shapes": 20, "owners": 50, "kernels": 1, "fill": 0, **size}
         variables = [word for key, value in values.items() for word in ("-v", f"{key}={value}")]
         self.psql(name, *variables, "-f", str(HERE / "cluster.sql"))

@@ -1,132 +1,186 @@
 """The table of tests/bench/run: each measure beside its floor and its target, and the scaling curves.
 
-Prints one line a measure and writes bench.json into the build folder. The last line is
-"bench: N targets, K met".
+Prints a line a measure and writes bench.json into the build folder. A target whose measure could not be taken is
+not met, and says so. The last line is "bench: 14 targets, K met".
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+import core
 import rounds
+import rpcs
+import sizes
+from measures import TARGETS, Measure, at_most, beside, is_met, not_measured
 
 
 @dataclass
-class Measure:
-    """What is measured (its id in README.md), the figure, the floor beside it, the ratio, the target."""
+class Run:
+    """What the parts share."""
 
-    id: str
-    what: str
-    berth: str
-    floor: str
-    ratio: str
-    target: str
-    met: bool
-
-
-class Core:
-    """core_bench of a build."""
-
-    def __init__(self, build: Path) -> None:
-        self.program = build / "tests/bench/core_bench"
-
-    def cell(self, sessions: int, agents: int, shapes: int = 20, kernels: int = 1, slots: int = 3, fill: int = 0,
-             plain: bool = False) -> dict[str, Any]:
-        words = [str(n) for n in (sessions, agents, shapes, kernels, slots, fill)] + (["plain"] if plain else [])
-        done = subprocess.run([self.program, "cell", *words], check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)
+    build: Path
+    quick: bool
+    trace: Path | None
+    instructions: bool
+    core: core.Core
+    bench: rounds.Bench
+    first: rounds.Whole | None = None  # P1's, which P2 and P5 stand beside
 
 
-def core_measures(core: Core, quick: bool) -> list[Measure]:
-    n = 10000 if quick else 100000
-    small, big = core.cell(n, 10000), core.cell(n * 10, 100000)
-    own = core.cell(n, 10000, shapes=0)
-    gang = core.cell(1, 10000, kernels=512)
-    cells = {"1,000 x 100": core.cell(1000, 100), "1,000 x 1,000": core.cell(1000, 1000),
-             "2,000 x 1,000": core.cell(2000, 1000), "5,000 x 1,000, nothing fits": core.cell(5000, 1000, fill=100)}
-    slowest = max(cells, key=lambda name: cells[name]["seconds"])
-    return [
-        Measure("P3", f"core, 20 shapes, {n:,} x 10,000", f"{small['rate'] / 1e6:.2f} M/s", "", "", ">= 1 M/s",
-                small["rate"] >= 1e6),
-        Measure("P3", f"core, 20 shapes, {n * 10:,} x 100,000", f"{big['rate'] / 1e6:.2f} M/s",
-                f"{small['rate'] / 1e6:.2f} M/s", f"{small['rate'] / big['rate']:.2f}", "<= 2",
-                small["rate"] / big["rate"] <= 2),
-        Measure("P4", f"core, every session its own shape, {n:,} x 10,000", f"{own['rate'] / 1e6:.2f} M/s", "", "",
-                ">= 0.1 M/s", own["rate"] >= 1e5),
-        Measure("P8", "core, a session of 512 kernels on 10,000 agents", f"{gang['seconds'] * 1e3:.2f} ms", "", "",
-                "<= 5 ms", gang["seconds"] <= 0.005),
-        Measure("P14", f"core, the slowest of {len(cells)} small cells ({slowest})",
-                f"{cells[slowest]['seconds'] * 1e3:.2f} ms", "", "", "<= 10 ms", cells[slowest]["seconds"] <= 0.010),
-    ]
+def first_round(run: Run) -> rounds.Whole:
+    if run.first is None:
+        run.first = rounds.whole_round(run.bench, 10000, 1000, times=1 if run.quick else 3)
+    return run.first
 
 
-def round_measures(bench: rounds.Bench, quick: bool) -> list[Measure]:
-    first = rounds.whole_round(bench, 10000, 1000, times=1 if quick else 3)
-    idle = rounds.idle_round(bench, 10000, 1000)
-    result = [
-        Measure("P1", "round, 10,000 sessions on 1,000 agents", f"{first.round:.3f} s", f"{first.floor:.3f} s",
-                f"{first.round / first.floor:.2f}", "<= 1.25", first.round <= 1.25 * first.floor),
-        Measure("P5", "round, 10,000 wait, nothing fits, nothing changed", f"{idle:.3f} s", f"{first.round:.3f} s",
-                f"{idle / first.round:.2f}", "<= 0.1", idle <= 0.1 * first.round),
-    ]
-    if quick:
-        return result
-    big = rounds.whole_round(bench, 100000, 10000, times=1)
-    each = (big.round / 100000) / (first.round / 10000)
-    result.append(Measure("P2", "round, 100,000 sessions on 10,000 agents", f"{big.round:.3f} s", f"{big.floor:.3f} s",
-                          f"{big.round / big.floor:.2f}", "<= 1.25", big.round <= 1.25 * big.floor))
-    result.append(Measure("P2", "time a session, against P1", "", "", f"{each:.2f}", "<= 1.1", each <= 1.1))
-    start, read = rounds.restart(bench, 100000, 10000)
-    result.append(Measure("P12", "restart to the first decision, 100,000 wait", f"{start:.3f} s", f"{read:.3f} s",
-                          f"{start / read:.2f}", "<= 1.5", start <= 1.5 * read))
-    return result
+def part_core(run: Run) -> list[Measure]:
+    return core.core_measures(run.core, run.quick)
+
+
+def part_round(run: Run) -> list[Measure]:
+    first = first_round(run)
+    return [beside("P1", "round, 10,000 sessions on 1,000 agents", first.round, first.floor, 1.25)]
+
+
+def part_large_round(run: Run) -> list[Measure]:
+    first, n = first_round(run), 30000 if run.quick else 100000
+    large = rounds.whole_round(run.bench, n, n // 10, times=1)
+    each = (large.round / n) / (first.round / 10000)
+    return [beside("P2", f"round, {n:,} sessions on {n // 10:,} agents", large.round, large.floor, 1.25),
+            at_most("P2", "time a session, against P1's", each, 1.1)]
+
+
+def part_idle_round(run: Run) -> list[Measure]:
+    idle = rounds.idle_round(run.bench, 10000, 1000)
+    return [beside("P5", "round, 10,000 wait, nothing fits, nothing changed; floor: P1", idle,
+                   first_round(run).round, 0.1)]
+
+
+def part_gang(run: Run) -> list[Measure]:
+    return [sizes.gang(run.bench, 1 if run.quick else 3)]
+
+
+def part_previews(run: Run) -> list[Measure]:
+    return rpcs.previews(run.build, run.quick)
+
+
+def part_events(run: Run) -> list[Measure]:
+    return rpcs.events(run.build, run.quick)
+
+
+def part_memory(run: Run) -> list[Measure]:
+    sessions = 50000 if run.quick else 1000000
+    return [sizes.memory(run.bench, sessions, sessions // 10)]
+
+
+def part_restart(run: Run) -> list[Measure]:
+    n = 20000 if run.quick else 100000
+    start, read = rounds.restart(run.bench, n, n // 10)
+    return [beside("P12", f"restart to the first decision, {n:,} wait", start, read, 1.5)]
+
+
+def part_openb(run: Run) -> list[Measure]:
+    return sizes.openb(run.bench, run.core, run.trace)
+
+
+# What is run, in this order, and the targets it has rows of.
+PARTS: list[tuple[Callable[[Run], list[Measure]], tuple[str, ...]]] = [
+    (part_core, ("P3", "P4", "P8", "P14")),
+    (part_round, ("P1",)),
+    (part_large_round, ("P2",)),
+    (part_idle_round, ("P5",)),
+    (part_gang, ("P8",)),
+    (part_restart, ("P12",)),
+    (part_openb, ("P13",)),
+    (part_memory, ("P11",)),
+    (part_events, ("P9",)),
+    (part_previews, ("P6", "P7")),
+]
+
+
+def why(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"{Path(str(error.cmd[0])).name} ended with {error.returncode}"
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+def measure(run: Run, only: set[str]) -> list[Measure]:
+    result: list[Measure] = []
+    for part, targets in PARTS:
+        if only.isdisjoint(targets):
+            continue
+        begin = time.monotonic()
+        try:
+            result += part(run)
+        except (RuntimeError, OSError, ValueError, LookupError, AssertionError, subprocess.SubprocessError,
+                rounds.stubs.RpcFailure) as error:
+            traceback.print_exc()
+            result += [not_measured(target, why(error)) for target in targets]
+        print(f"-- {part.__name__.removeprefix('part_')}: {time.monotonic() - begin:.0f} s", flush=True)
+    measured = {m.id for m in result}
+    result += [not_measured(t, "left out by --only" if t not in only else "nothing measures it")
+               for t in TARGETS if t not in measured]
+    return sorted(result, key=lambda m: list(TARGETS).index(m.id))
 
 
 def show(measures: list[Measure]) -> None:
-    print(f"{'':4} {'measure':52} {'floor':>12} {'Berth':>12} {'ratio':>6} {'target':>11}")
+    words = {True: "met", False: "NOT MET", None: "-"}
+    print(f"\n{'':4} {'measure':72} {'floor':>12} {'Berth':>12} {'ratio':>6} {'target':>12}")
     for m in measures:
-        print(f"{m.id:4} {m.what:52} {m.floor:>12} {m.berth:>12} {m.ratio:>6} {m.target:>11}  "
-              f"{'met' if m.met else 'NOT MET'}")
+        if not m.berth and not m.ratio:
+            print(f"{m.id:4} {m.what}  {words[m.met]}")
+            continue
+        print(f"{m.id:4} {m.what:72} {m.floor:>12} {m.berth:>12} {m.ratio:>6} {m.target:>12}  {words[m.met]}")
 
 
-def curves(core: Core) -> None:
-    """How the time of the core grows: each line doubles one thing."""
-    print("\ncore, seconds; a session's share in brackets")
-    base = {"sessions": 20000, "agents": 2000, "shapes": 20, "slots": 3}
-    for name in base:
-        line = []
-        for factor in (1, 2, 4):
-            size = {**base, name: base[name] * factor}
-            took = core.cell(**size)["seconds"]
-            line.append(f"{size[name]:>7}: {took:.4f} ({took / size['sessions'] * 1e9:.0f} ns)")
-        print(f"  {name:9} " + "   ".join(line))
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures Berth beside its floors.")
+    parser.add_argument("--build", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, a minute and a half")
+    parser.add_argument("--only", default=",".join(TARGETS), metavar="P1,P2", help="only what these targets need")
+    parser.add_argument("--trace", type=Path, default=os.environ.get("BERTH_TRACE"), metavar="DIR",
+                        help="the openb trace, for P13 (or the variable BERTH_TRACE)")
+    parser.add_argument("--instructions", action="store_true", help="count them, too, with valgrind: minutes more")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", type=Path, required=True)
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
+    options = parse()
+    only = set(options.only.split(","))
+    if not only <= set(TARGETS):
+        sys.exit(f"tests/bench/run: --only {options.only}: the targets are {', '.join(TARGETS)}")
     build = options.build.resolve()
-    core = Core(build)
-    measures = core_measures(core, options.quick)
+    alone = core.Core(build)
     bench = rounds.Bench(build)
     try:
-        measures += round_measures(bench, options.quick)
+        run = Run(build, options.quick, Path(options.trace) if options.trace else None, options.instructions, alone,
+                  bench)
+        measures = measure(run, only)
     finally:
         bench.close()
-    print(f"PostgreSQL: {rounds.POSTGRES.replace(chr(10), ', ')}, fsync = off\n")
+    curves = core.curves(alone, options.instructions)
+    settings = rounds.POSTGRES.replace("\n", ", ") + ", fsync = off"
+    core.show_curves(curves)
+    print(f"\nPostgreSQL: {settings}; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     show(measures)
-    curves(core)
-    (build / "bench.json").write_text(json.dumps([asdict(m) for m in measures], indent=1), "utf-8")
-    targets = {m.id for m in measures}
-    met = {i for i in targets if all(m.met for m in measures if m.id == i)}
-    print(f"bench: {len(targets)} targets, {len(met)} met")
+    met = [t for t in TARGETS if is_met(t, measures)]
+    everything = {"targets": {t: t in met for t in TARGETS}, "measures": [asdict(m) for m in measures],
+                  "curves": curves, "postgres": settings, "quick": options.quick}
+    (build / "bench.json").write_text(json.dumps(everything, indent=1), "utf-8")
+    missed = [t for t in TARGETS if t not in met]
+    if missed:
+        print(f"not met: {', '.join(missed)}")
+    print(f"bench: {len(TARGETS)} targets, {len(met)} met")
 
 
 if __name__ == "__main__":
