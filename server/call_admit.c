@@ -25,10 +25,11 @@ static void log_refusal(const struct call *c, const struct err *e)
 
 static int enter(struct call *c, struct err *e)
 {
-    if (server_enter(c->server, c->method, e) < 0)
+    unsigned room = 0;
+    if (server_enter(c->server, c->method, &room, e) < 0)
         return -1;
     c->counted = true;
-    if (caller_enter(c->caller, is_stream(c), e) < 0) {
+    if (caller_enter(c->caller, is_stream(c), room, e) < 0) {
         atomic_fetch_add(&c->server->n_refused, 1);
         return -1;
     }

@@ -52,23 +52,27 @@ bool caller_has_group(const struct caller *c, const char *group)
 static int refuse(const char *setting, unsigned limit, struct err *e)
 {
     err_set(e, ERR_EXHAUSTED, "CALLER_LIMIT",
-            "you have %u calls in progress, as many as one caller may (setting %s)", limit,
+            "you have %u calls in progress, as many as one caller may now (setting %s)", limit,
             setting);
     err_meta(e, "limit", "%s", setting);
     err_meta(e, "value", "%u", limit);
     return err_retry(e, RETRY_MS);
 }
 
-int caller_enter(struct caller *c, bool stream, struct err *e)
+int caller_enter(struct caller *c, bool stream, unsigned room, struct err *e)
 {
     struct caller_account *a = c->account;
     if (a == NULL)
         return 0;
-    unsigned limit = stream ? a->limits.streams : a->limits.in_flight;
+    const unsigned limit = stream ? a->limits.streams : a->limits.in_flight;
     atomic_uint *count = stream ? &a->streams : &a->in_flight;
-    if (atomic_fetch_add(count, 1) < limit || limit == 0)
+    const unsigned before = atomic_fetch_add(count, 1);
+    const bool within = limit == 0 || before < limit;
+    if (within && before <= room)
         return 0;
     atomic_fetch_sub(count, 1);
+    if (within)
+        return refuse(stream ? "max_streams" : "max_in_flight", before, e);
     return refuse(stream ? "caller_streams" : "caller_in_flight", limit, e);
 }
 

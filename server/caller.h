@@ -55,9 +55,11 @@ int caller_check(const struct caller *c, int64_t now_s, struct err *e) MUST_CHEC
 
 bool caller_has_group(const struct caller *c, const char *group);
 
-/* Counts one more call (or stream) of this name; caller_leave() must follow. ERR_EXHAUSTED, reason
- * CALLER_LIMIT with meta "limit" naming the setting, and RetryInfo. */
-int caller_enter(struct caller *c, bool stream, struct err *e) MUST_CHECK;
+/* Counts one more call (or stream) of this name; caller_leave() must follow. room: how many more
+ * the server would let in after this one. A caller may have no more than that: one that floods the
+ * server gets half of what there is, two get a third each, and there is room for others always.
+ * ERR_EXHAUSTED, reason CALLER_LIMIT with meta "limit" naming the setting, and RetryInfo. */
+int caller_enter(struct caller *c, bool stream, unsigned room, struct err *e) MUST_CHECK;
 void caller_leave(struct caller *c, bool stream);
 
 /* Of callers nobody knows: gRPC keeps what has come of a request, before it is whole and counted.

@@ -144,13 +144,20 @@ static void put_job(struct executors *p, struct executor_lane *l, struct job *j)
     pthread_cond_signal(&p->work);
 }
 
-static int lane_full(const struct executor_lane *l, struct err *e)
+/* May one more job of this lane wait? A lane with a bound may have no more than there is room left:
+ * so one that floods the queue takes half of it, two take a third each, and room remains. */
+static bool lane_has_room(const struct executors *p, const struct executor_lane *l)
+{
+    return l->queue_max == 0 || (l->queued < l->queue_max && l->queued < p->queue_max - p->queued);
+}
+
+static int lane_full(const char *setting, unsigned waiting, struct err *e)
 {
     err_set(e, ERR_EXHAUSTED, "CALLER_LIMIT",
-            "%u of your requests are waiting, as many as one caller's may (setting %s)",
-            l->queue_max, l->name);
-    err_meta(e, "limit", "%s", l->name);
-    err_meta(e, "value", "%u", l->queue_max);
+            "%u of your requests are waiting, as many as one caller's may now (setting %s)",
+            waiting, setting);
+    err_meta(e, "limit", "%s", setting);
+    err_meta(e, "value", "%u", waiting);
     return err_retry(e, RETRY_MS);
 }
 
@@ -158,15 +165,18 @@ int executors_submit(struct executors *p, struct job *j, struct err *e)
 {
     struct executor_lane *l = j->lane != NULL ? j->lane : &p->own;
     pthread_mutex_lock(&p->lock);
-    bool room = l->queue_max == 0 || l->queued < l->queue_max;
-    bool taken = room && !p->stopping && p->queued < p->queue_max;
+    const unsigned waiting = l->queued;
+    const bool space = p->queued < p->queue_max, room = space && lane_has_room(p, l);
+    const bool taken = room && !p->stopping;
     if (taken)
         put_job(p, l, j);
     pthread_mutex_unlock(&p->lock);
     if (taken)
         return 0;
-    if (!room)
-        return lane_full(l, e);
+    if (l->queue_max != 0 && waiting >= l->queue_max)
+        return lane_full(l->name, waiting, e);
+    if (space && !room)
+        return lane_full("executor_queue", waiting, e);
     err_set(e, ERR_EXHAUSTED, "QUEUE_FULL", "too many requests are waiting: try again later");
     return err_retry(e, RETRY_MS);
 }

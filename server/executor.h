@@ -33,7 +33,8 @@ struct executor {
 /* Embed it; all zero but for the bounds. The rest is the pool's, under its lock. It must live until
  * the pool is destroyed, once a job of it was submitted. */
 struct executor_lane {
-    unsigned queue_max;   /* jobs that may wait; 0: as many as the pool's queue takes */
+    unsigned queue_max;   /* jobs that may wait, and never more than there is room left in the
+                             pool's queue; 0: as many as that takes */
     unsigned running_max; /* jobs that may run at a time; 0: any number */
     const char *name;     /* of the setting that queue_max comes from, for the refusal */
     struct job *first, **last;

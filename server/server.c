@@ -2,6 +2,7 @@
  *
  * The order of server_drain() and server_destroy() matters: starting a batch on a queue that is
  * shut down aborts the process, so the queues live until the last call is gone. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ static bool is_quick(const struct method *m)
     return m != NULL && m->kind == RPC_UNARY && m->place == RPC_POLLER;
 }
 
-int server_enter(struct server *s, const struct method *m, struct err *e)
+int server_enter(struct server *s, const struct method *m, unsigned *ret_room, struct err *e)
 {
     unsigned most = (unsigned)(is_streaming(m) ? CONFIG_NOW(s->config, max_streams)
                                                : CONFIG_NOW(s->config, max_in_flight));
@@ -67,8 +68,11 @@ int server_enter(struct server *s, const struct method *m, struct err *e)
                        "this replica is shutting down: connect to another");
     }
     atomic_uint *count = is_streaming(m) ? &s->streams : &s->in_flight;
-    if (atomic_fetch_add(count, 1) < most)
+    const unsigned before = atomic_fetch_add(count, 1);
+    if (before < most) {
+        *ret_room = is_quick(m) ? UINT_MAX : most - before - 1;
         return 0;
+    }
     atomic_fetch_sub(count, 1);
     atomic_fetch_add(&s->n_refused, 1);
     err_set(e, ERR_EXHAUSTED, "OVERLOADED", "too many calls in progress: try again later");

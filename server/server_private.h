@@ -46,8 +46,10 @@ struct server {
 
 void server_link(struct server *s, struct call *c);
 void server_unlink(struct server *s, struct call *c);
-/* May a call of this kind come in? Counts it: server_leave() must follow. method NULL: unknown. */
-int server_enter(struct server *s, const struct method *m, struct err *e) MUST_CHECK;
+/* May a call of this kind come in? Counts it: server_leave() must follow. method NULL: unknown.
+ * *ret_room: how many more of them could; UINT_MAX for health checks, which are not shared out. */
+int server_enter(struct server *s, const struct method *m, unsigned *ret_room,
+                 struct err *e) MUST_CHECK;
 void server_leave(struct server *s, const struct method *m);
 
 #endif

@@ -5,7 +5,8 @@
  *   floor CONNINFO write   every pending session of group "bench" becomes SCHEDULED: the rows of a
  *                          commit, by set-based statements from arrays in memory, 5000 sessions a
  *                          transaction
- * Prints the seconds. The database must be a copy: write leaves it changed. */
+ *   floor CONNINFO cancel CONNECTIONS   every pending session becomes CANCELLED, one a transaction
+ * Prints the seconds. The database must be a copy: write and cancel leave it changed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <libpq-fe.h>
 
 #include "repo/pg_query.h"
+#include "tests/bench/floor.h"
 
 enum { CHUNK = 5000 };
 
@@ -219,7 +221,9 @@ int main(int argc, char **argv)
         printf("%.6f\n", read_all(argv[1]));
     else if (argc == 3 && strcmp(argv[2], "write") == 0)
         printf("%.6f\n", write_all(argv[1]));
+    else if (argc == 4 && strcmp(argv[2], "cancel") == 0)
+        printf("%.6f\n", floor_cancel(argv[1], (unsigned)strtoul(argv[3], NULL, 10)));
     else
-        fail("usage", "floor CONNINFO read|write");
+        fail("usage", "floor CONNINFO read|write|cancel CONNECTIONS");
     return 0;
 }

@@ -73,8 +73,8 @@ class Bench:
     def drop(self, name: str) -> None:
         self.psql("postgres", "-c", f"DROP DATABASE {name} WITH (FORCE)")
 
-    def floor(self, database: str, what: str) -> float:
-        done = subprocess.run([self.build / "tests/bench/floor", self.conninfo(database), what], check=True,
+    def floor(self, database: str, *what: str) -> float:
+        done = subprocess.run([self.build / "tests/bench/floor", self.conninfo(database), *what], check=True,
                               capture_output=True, text=True)
         return float(done.stdout)
 

@@ -315,16 +315,46 @@ START_TEST(caller_limits_name_the_setting)
     struct caller_account account = {.limits = {.in_flight = 2, .streams = 1}};
     struct caller c = {.name = "ann", .account = &account};
     for (int i = 0; i < 2; i++)
-        ck_assert_msg(caller_enter(&c, false, &e) == 0, "call %d: %s", i, e.message);
-    ck_assert_msg(caller_enter(&c, false, &e) < 0, "a third call comes in");
+        ck_assert_msg(caller_enter(&c, false, UINT_MAX, &e) == 0, "call %d: %s", i, e.message);
+    ck_assert_msg(caller_enter(&c, false, UINT_MAX, &e) < 0, "a third call comes in");
     ck_assert_msg(e.code == ERR_EXHAUSTED && strcmp(e.reason, "CALLER_LIMIT") == 0 &&
                       e.retry_after_ms > 0 && strcmp(e.meta[0].value, "caller_in_flight") == 0,
                   "the refusal: %s %s", e.reason, e.meta[0].value);
-    ck_assert_msg(caller_enter(&c, true, &e) == 0, "streams are counted with calls");
-    ck_assert_msg(caller_enter(&c, true, &e) < 0, "a second stream comes in");
+    ck_assert_msg(caller_enter(&c, true, UINT_MAX, &e) == 0, "streams are counted with calls");
+    ck_assert_msg(caller_enter(&c, true, UINT_MAX, &e) < 0, "a second stream comes in");
     ck_assert_str_eq(e.meta[0].value, "caller_streams");
     caller_leave(&c, false);
-    ck_assert_msg(caller_enter(&c, false, &e) == 0, "a call that ended still counts");
+    ck_assert_msg(caller_enter(&c, false, UINT_MAX, &e) == 0, "a call that ended still counts");
+}
+END_TEST
+
+START_TEST(callers_that_flood_the_server_leave_room_for_others)
+{
+    enum { MOST = 12 };
+    static const struct {
+        unsigned flooding; /* callers that begin as many calls as they may, in turns */
+        unsigned each;     /* that each of them gets */
+    } rows[] = {{1, 6}, {2, 4}, {3, 3}, {5, 2}, {11, 1}};
+    for (size_t r = 0; r < ARRAY_SIZE(rows); r++) {
+        struct err e = {.code = ERR_NONE};
+        struct caller_account accounts[MOST] = {{.limits = {.in_flight = 100, .streams = 100}}};
+        unsigned in_flight = 0;
+        for (unsigned i = 0; i < rows[r].flooding * MOST; i++) {
+            struct caller c = {.account = &accounts[i % rows[r].flooding]};
+            c.account->limits = accounts[0].limits;
+            in_flight += caller_enter(&c, false, MOST - in_flight - 1, &e) == 0;
+        }
+        for (unsigned k = 0; k < rows[r].flooding; k++)
+            ck_assert_msg(atomic_load(&accounts[k].in_flight) == rows[r].each,
+                          "%u callers: number %u has %u calls, not %u", rows[r].flooding, k,
+                          atomic_load(&accounts[k].in_flight), rows[r].each);
+        ck_assert_str_eq(e.reason, "CALLER_LIMIT");
+        ck_assert_str_eq(e.meta[0].value, "max_in_flight");
+        ck_assert_uint_gt(e.retry_after_ms, 0);
+        struct caller modest = {.account = &accounts[MOST - 1]};
+        ck_assert_msg(caller_enter(&modest, false, MOST - in_flight - 1, &e) == 0,
+                      "%u callers leave no room for another", rows[r].flooding);
+    }
 }
 END_TEST
 
@@ -352,6 +382,7 @@ int main(void)
     tcase_add_loop_test(lines, auth_line_is_read_as_tabled, 0, ARRAY_SIZE(good_lines));
     tcase_add_test(lines, auth_table_refuses_one_proof_for_two);
     tcase_add_test(lines, caller_limits_name_the_setting);
+    tcase_add_test(lines, callers_that_flood_the_server_leave_room_for_others);
     suite_add_tcase(s, lines);
     TCase *calls = tcase_create("calls");
     tcase_add_checked_fixture(calls, setup, teardown);

@@ -306,6 +306,36 @@ START_TEST(lane_is_refused_beyond_its_own_bound)
 }
 END_TEST
 
+START_TEST(lanes_that_flood_the_queue_leave_room_for_others)
+{
+    enum { QUEUE = 8, FLOOD = 2, EACH = 3 }; /* two that flood get a third each */
+    struct err e = {.code = ERR_NONE};
+    struct executor_lane lanes[FLOOD + 1] = {{.queue_max = 100, .name = "caller_queue"},
+                                             {.queue_max = 100, .name = "caller_queue"},
+                                             {.queue_max = 100, .name = "caller_queue"}};
+    struct work gate = {.wait = true}, w[FLOOD * QUEUE + 1] = {{.number = 0}};
+    struct executors *p = make(1, QUEUE);
+    unsigned taken[FLOOD] = {0};
+    submit(p, &gate);
+    await_begun(1);
+    for (unsigned i = 0; i < FLOOD * QUEUE; i++) {
+        w[i].job.run = run;
+        w[i].job.lane = &lanes[i % FLOOD];
+        taken[i % FLOOD] += executors_submit(p, &w[i].job, &e) == 0;
+    }
+    for (unsigned k = 0; k < FLOOD; k++)
+        ck_assert_msg(taken[k] == EACH, "lane %u has %u jobs, not %d", k, taken[k], EACH);
+    ck_assert_str_eq(e.reason, "CALLER_LIMIT");
+    ck_assert_str_eq(e.meta[0].value, "executor_queue");
+    ck_assert_uint_gt(e.retry_after_ms, 0);
+    w[FLOOD * QUEUE].job.lane = &lanes[FLOOD];
+    submit(p, &w[FLOOD * QUEUE]); /* another caller's is taken */
+    open_gate();
+    executors_destroy(p);
+    ck_assert_msg(atomic_load(&w[FLOOD * QUEUE].done), "the other caller's job was lost");
+}
+END_TEST
+
 START_TEST(lane_leaves_an_executor_to_others)
 {
     struct executors_stats s;
@@ -359,6 +389,7 @@ int main(void)
     tcase_add_test(tc, executors_cancel_marks_a_job_that_waits_and_hits_no_other);
     tcase_add_test(tc, lanes_take_turns_whoever_came_first);
     tcase_add_test(tc, lane_is_refused_beyond_its_own_bound);
+    tcase_add_test(tc, lanes_that_flood_the_queue_leave_room_for_others);
     tcase_add_test(tc, lane_leaves_an_executor_to_others);
     tcase_add_test(tc, lane_at_its_bound_is_finished_at_the_end);
     suite_add_tcase(s, tc);
