@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cancel_storm
 import core
 import rounds
 import rpcs
@@ -83,6 +84,16 @@ def part_memory(run: Run) -> list[Measure]:
     return [sizes.memory(run.bench, sessions, sessions // 10)]
 
 
+def part_cancels(run: Run) -> list[Measure]:
+    n = 2000 if run.quick else 10000
+    storm = cancel_storm.storm(run.bench, n, 1000, times=1 if run.quick else 3)
+    return [Measure("P10", f"{n:,} cancels from {cancel_storm.IN_FLIGHT} in flight beside rounds; floor: guarded updates",
+                    f"{storm.rate:.0f}/s", f"{storm.floor:.0f}/s", f"{storm.rate / storm.floor:.2f}", ">= 0.5",
+                    storm.rate >= 0.5 * storm.floor),
+            at_least("P10", "rounds that committed beside them", storm.committed, 1, "{:.0f}"),
+            at_most("P10", "rounds that failed beside them", storm.failed, 0, "{:.0f}")]
+
+
 def part_restart(run: Run) -> list[Measure]:
     n = 20000 if run.quick else 100000
     start, read = rounds.restart(run.bench, n, n // 10)
@@ -100,6 +111,7 @@ PARTS: list[tuple[Callable[[Run], list[Measure]], tuple[str, ...]]] = [
     (part_large_round, ("P2",)),
     (part_idle_round, ("P5",)),
     (part_gang, ("P8",)),
+    (part_cancels, ("P10",)),
     (part_restart, ("P12",)),
     (part_openb, ("P13",)),
     (part_memory, ("P11",)),
