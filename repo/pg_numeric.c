@@ -82,6 +82,12 @@ struct numeric {
     const uint8_t *digits;
 };
 
+static bool sign_is_known(unsigned sign)
+{
+    return sign == SIGN_PLUS || sign == SIGN_MINUS || sign == SIGN_INF || sign == SIGN_NINF;
+}
+
+/* False: NaN, or bytes that no server writes. */
 static bool read_header(const uint8_t *p, size_t len, struct numeric *ret)
 {
     if (len < HEADER)
@@ -93,7 +99,14 @@ static bool read_header(const uint8_t *p, size_t len, struct numeric *ret)
         .decimals = wire_get16(p + 6),
         .digits = p + HEADER,
     };
-    return ret->sign != SIGN_NAN && len >= HEADER + 2 * (size_t)ret->n_digits;
+    if (!sign_is_known(ret->sign) || len < HEADER + 2 * (size_t)ret->n_digits)
+        return false;
+    for (unsigned i = 0; i < ret->n_digits; i++)
+        if (wire_get16(ret->digits + 2 * (size_t)i) >= BASE)
+            return false;
+    if (ret->n_digits == 0)
+        ret->weight = 0; /* of nothing: whatever is said */
+    return true;
 }
 
 /* The digit worth 10000^power. */
@@ -149,6 +162,8 @@ static bool is_plain(const struct numeric *n, enum slot_type type)
         return false;
     if (type == SLOT_BYTES)
         return n->n_digits == 0 || (n->weight <= 3 && lowest >= 0);
+    if (lowest < 0 && n->decimals < AMOUNT_DECIMALS)
+        return false; /* of its digits fewer may be meant to be shown */
     return n->n_digits == 0 || (n->weight <= 2 && lowest >= -2 && digit_at(n, -2) % 100 == 0);
 }
 

@@ -134,6 +134,22 @@ static void save_lives(void)
     }
 }
 
+/* Values of columns in binary: a number with decimals, NaN, and arrays of two elements. */
+static void save_columns(struct arena *a)
+{
+    static const uint8_t number[] = {0, 2, 0, 0, 0, 0, 0, 6, 0, 12, 0x13, 0x88},
+                         nan[] = {0, 0, 0, 0, 0xc0, 0, 0, 0},
+                         texts[] = {0, 0, 0, 1, 0, 0, 0, 1, 0, 0,   0,    25,   0,    0,   0,
+                                    2, 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0xff, 0xff, 0xff, 0xff},
+                         integers[] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 2, 0,
+                                       0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 7, 0,  0, 0, 2, 0, 9};
+    save_kind("pg_rows", 0, 0, number, sizeof(number), a);
+    save_kind("pg_rows", 1, 0, nan, sizeof(nan), a);
+    save_kind("pg_rows", 2, 1, texts, sizeof(texts), a);
+    save_kind("pg_rows", 3, 2, texts, sizeof(texts), a);
+    save_kind("pg_rows", 4, 3, integers, sizeof(integers), a);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -148,5 +164,6 @@ int main(int argc, char **argv)
     save_preview(a);
     save_requests(a);
     save_lives();
+    save_columns(a);
     return 0;
 }
