@@ -7,9 +7,10 @@
 
 enum { MAX_LISTED = 20 };
 
-/* The dependencies in a state of the set, as one cause; their number. */
-static uint32_t list(const struct check *c, unsigned states, enum cause_kind kind,
-                     const char *sentence, struct cause_list *causes)
+/* The dependencies in a state of the set, as one cause, NULL when there are none; *ret_n: their
+ * number. */
+static struct cause *list(const struct check *c, unsigned states, enum cause_kind kind,
+                          const char *sentence, struct cause_list *causes, uint32_t *ret_n)
 {
     const struct session *x = check_session(c);
     struct text t = {.arena = causes->arena};
@@ -25,27 +26,27 @@ static uint32_t list(const struct check *c, unsigned states, enum cause_kind kin
             text_addf(&t, "%s%s (%s)", n > 1 ? ", " : "", d->name != NULL ? d->name : "-",
                       uuid_format(&d->id, id));
     }
+    *ret_n = n;
     if (n == 0)
-        return 0;
+        return NULL;
     if (n > MAX_LISTED)
         text_addf(&t, ", and %u more", n - MAX_LISTED);
-    (void)cause_addf(causes, kind, arena_strdup(causes->arena, uuid_format(&first->id, id)),
-                     "%s (%s)", sentence, text_end(&t));
-    return n;
+    return cause_addf(causes, kind, arena_strdup(causes->arena, uuid_format(&first->id, id)),
+                      "%s (%s)", sentence, text_end(&t));
 }
 
 static enum check_result check(const struct check *c, struct cause_list *causes)
 {
-    size_t before = causes->n;
-    uint32_t unmet = list(c, 1u << DEPENDENCY_WAITING | 1u << DEPENDENCY_FAILED, CAUSE_DEPENDENCY,
-                          "Waiting dependency sessions to finish as success.", causes);
-    if (unmet == 0)
+    const size_t before = causes->n;
+    uint32_t unmet, failed;
+    if (list(c, 1u << DEPENDENCY_WAITING | 1u << DEPENDENCY_FAILED, CAUSE_DEPENDENCY,
+             "Waiting dependency sessions to finish as success.", causes, &unmet) == NULL)
         return CHECK_PASSED;
-    uint32_t failed = list(c, 1u << DEPENDENCY_FAILED, CAUSE_DEPENDENCY_FAILED,
-                           "Dependency sessions did not finish as success.", causes);
+    struct cause *never = list(c, 1u << DEPENDENCY_FAILED, CAUSE_DEPENDENCY_FAILED,
+                               "Dependency sessions did not finish as success.", causes, &failed);
     causes->items[before].retryable = failed < unmet;
-    if (failed > 0)
-        causes->items[before + 1].retryable = false;
+    if (never != NULL)
+        never->retryable = false;
     return CHECK_REJECTED;
 }
 

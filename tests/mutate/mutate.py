@@ -1,85 +1,69 @@
-"""Mutants of the code that decides and commits, and the tests that have to kill them."""
+"""Mutants of the code that decides and commits, and the tests that have to kill them. See README.md."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import re
 import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
+
+import breaks_c
+import breaks_sql
+from mutant import Mutant, digest, mutant_of
+from workshop import Test, Workshop, run
 
 HERE = Path(__file__).resolve().parent
-TEST_SECONDS = 300  # a mutant that hangs is killed by that, too
+PROPERTY = "tests/reference/property"
+PROPERTY_ROUNDS = "--rounds 3000"
 
-# What is mutated, and the tests that are asked, the quick ones first.
+
+def unit(*names: str) -> list[str]:
+    return [f"tests/unit/test_{name}" for name in names]
+
+
+def repo(*names: str) -> list[str]:
+    return [f"tests/repo/test_repo_{name}" for name in names]
+
+
+class Part(NamedTuple):
+    files: list[str]
+    programs: list[str]  # whose tests are asked: those that come along at the mutant, the likeliest first
+
+
+COMMIT = repo("plan_guard", "plan_commit", "failure_record", "round_trip")
 PARTS = {
-    "validators": (["scheduler/validators/*.c"], ["unit_validators", "unit_quotas", "unit_round", "unit_golden"],
-                   ["tests/reference/property", "--rounds", "3000"]),
-    "filters": (["scheduler/filters/*.c"], ["unit_placement", "unit_session_groups", "unit_round", "unit_explain"],
-                ["tests/reference/property", "--rounds", "3000"]),
-    "commit": (["repo/plan_commit.c", "repo/plan_guard.c", "repo/plan_write.c", "repo/plan_record.c",
-                "repo/group_state.c", "repo/session.c", "repo/failure_record.c"],
-               ["repo_plan_guard", "repo_plan_commit", "repo_failure_record", "repo_session_cancel", "repo_round_trip",
-                "repo_request", "repo_event", "rpc_schedule", "rpc_cancel"], []),
+    "validators": Part(["scheduler/validators/*.c"], unit("validators", "quotas", "round", "golden") + [PROPERTY]),
+    "filters": Part(["scheduler/filters/*.c"], unit("placement", "session_groups", "round", "explain") + [PROPERTY]),
+    "plan": Part(["repo/plan_*.c", "repo/plan_chunk.h", "repo/failure_record.c", "repo/history.c"], COMMIT + repo("request")),
+    "rows": Part(["repo/agent.c", "repo/kernel.c", "repo/session.c", "repo/allocation.c", "repo/owner_version.c",
+                  "repo/owner_usage.c"],
+                 COMMIT + repo("session_cancel", "snapshot_load", "snapshot_owners", "snapshot_bad_rows", "repair")),
+    "log": Part(["repo/event*.c", "repo/group_state.c", "repo/request.c"],
+                repo("event", "request", "text", "plan_commit", "plan_guard", "session_cancel", "scaling_group", "repair")),
+    "txn": Part(["repo/txn.c", "repo/lease.c"], repo("txn", "lease", "txn_faults", "plan_commit")),
 }
-
-# Text on a line of code -> what it becomes. Each match on each line is one mutant.
-SWAPS = [(r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "), (r" == ", " != "), (r" != ", " == "),
-         (r" && ", " || "), (r" \|\| ", " && "), (r"\breturn true;", "return false;"),
-         (r"\breturn false;", "return true;"), (r" \+= ", " -= "), (r" \+ 1\b", " + 2")]
-# A whole statement on a line: an assignment or a call.
-STATEMENT = re.compile(r"^\s+(?!return|break|continue|goto|FAULT_POINT|const|static|struct|int|uint|bool|char|enum|CLEANUP|\(void\))"
-                       r"[\w\->\.\[\]\*\(\)&]+(\s*[-+|]?=\s.*|\(.*\)|\+\+|--);$")
-
-
-@dataclass
-class Mutant:
-    part: str
-    file: str
-    line: int
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        after = self.after.strip() or "(dropped)"
-        return f"{self.file}:{self.line}: {self.before.strip()}  ->  {after}"
-
-
-def code_lines(text: str) -> list[tuple[int, str]]:
-    """The lines that are code: no comments, no preprocessor, no SQL or other texts, no assertions."""
-    lines, comment = [], False
-    for number, line in enumerate(text.splitlines()):
-        stripped = line.strip()
-        if stripped.startswith("/*"):
-            comment = True
-        if not comment and stripped and not stripped.startswith(("#", "//", "*", "assert(", '"')):
-            lines.append((number, line))
-        if "*/" in line:
-            comment = False
-    return lines
 
 
 def mutants_of(part: str, source: Path) -> list[Mutant]:
     found = []
-    for pattern in PARTS[part][0]:
+    for pattern in PARTS[part].files:
         for path in sorted(source.glob(pattern)):
-            file = str(path.relative_to(source))
-            for number, line in code_lines(path.read_text("utf-8")):
-                code = re.sub(r'"(\\.|[^"\\])*"', lambda m: " " * len(m.group()), line.split("/*")[0])
-                for old, new in SWAPS:
-                    for match in re.finditer(old, code):
-                        after = line[:match.start()] + new + line[match.end():]
-                        found.append(Mutant(part, file, number + 1, line, after))
-                if STATEMENT.match(line):
-                    found.append(Mutant(part, file, number + 1, line, ""))
+            text = path.read_text("utf-8")
+            found += [mutant_of(str(path.relative_to(source)), text, b)
+                      for b in sorted(breaks_c.breaks(text) + breaks_sql.breaks(text))]
     return found
 
 
 def equivalents() -> set[tuple[str, str, str]]:
-    """Mutants that change nothing anybody could see: file, line of code, what it becomes; a reason each."""
+    """Mutants that change nothing anybody could see: file, what it was, what it becomes; a reason each."""
     known = set()
     for line in (HERE / "equivalent.txt").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
@@ -88,111 +72,224 @@ def equivalents() -> set[tuple[str, str, str]]:
     return known
 
 
-def copy_changed(source: str, target: str) -> str:
-    """A file that is the same stays as it is: the build goes by times."""
-    old = Path(target)
-    if not old.exists() or old.read_bytes() != Path(source).read_bytes():
-        shutil.copy(source, target)
-    return target
+def is_equivalent(m: Mutant, known: set[tuple[str, str, str]]) -> bool:
+    return (m.file, m.before, m.after) in known
 
 
-class Workshop:
-    """A copy of the sources that is broken and mended, and its build."""
+def lines_where_it_shows(m: Mutant, code: set[int]) -> set[int]:
+    """Lines that a test must run to notice it; none: any line of the file."""
+    if m.name:
+        return lines_that_use(m.name, m.text.splitlines(), code)
+    if m.line in code:
+        return {m.line}
+    above = [n for n in code if m.first <= n <= m.line]
+    return {max(above)} if above else {n for n in code if m.first <= n <= m.last}
 
-    def __init__(self, source: Path, folder: Path) -> None:
-        self.tree = folder / "source"
-        self.build = folder / "build"
-        for name in ("scheduler", "repo", "server", "proto", "tests", "deploy"):
-            shutil.copytree(source / name, self.tree / name, copy_function=copy_changed, dirs_exist_ok=True)
-        copy_changed(str(source / "CMakeLists.txt"), str(self.tree / "CMakeLists.txt"))
-        self.run("cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
-                 "-DBERTH_SANITIZE=address", "-DCMAKE_C_FLAGS=-Wno-error")  # reads past an end are noticed
 
-    def run(self, *command: object) -> None:
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+def lines_that_use(name: str, lines: list[str], code: set[int]) -> set[int]:
+    """Where the statement of that name is run, also when it is a part of others."""
+    wanted, seen, found = [name], {name}, set()
+    while wanted:
+        word = wanted.pop()
+        owner = ""
+        for number, line in enumerate(lines, 1):
+            declared = re.match(r"#define (\w+)|static [^()=]*?\*?(\w+)(?:\[[^\]]*\])* =", line)
+            if declared:
+                owner = declared.group(1) or declared.group(2)
+            elif line.startswith("}") or (line and line[0] not in ' "#/' and "(" in line):
+                owner = ""
+            if not re.search(rf"\b{word}\b", line) or (declared and owner == word):
+                continue
+            if number in code:
+                found.add(number)
+            elif owner and owner not in seen:
+                seen.add(owner)
+                wanted.append(owner)
+    return found
 
-    def make(self, part: str) -> bool:
-        tests = ["test_" + name.removeprefix("unit_") for name in PARTS[part][1]]
-        extra = [Path(PARTS[part][2][0]).name] if PARTS[part][2] else []
-        return subprocess.run(["cmake", "--build", self.build, "--target", *tests, *extra], capture_output=True,
-                              check=False).returncode == 0
 
-    def killed_by(self, part: str) -> str:
-        """The first test that fails; empty: none does."""
-        for name in PARTS[part][1]:
-            done = subprocess.run(["ctest", "--test-dir", self.build, "-R", f"^{name}$", "--timeout", str(TEST_SECONDS)],
-                                  capture_output=True, check=False)
-            if done.returncode != 0:
-                return name
-        command = PARTS[part][2]
-        if command:
+class Memory:
+    """Results of earlier runs, as long as neither the mutant nor the tests that told have changed."""
+
+    def __init__(self, path: Path, fresh: bool) -> None:
+        self.path = path
+        self.lock = threading.Lock()
+        self.known: dict[str, dict[str, str]] = {}
+        if fresh:
+            path.unlink(missing_ok=True)
+        if path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                told = json.loads(line)
+                self.known[told["key"]] = told
+
+    def add(self, **told: str) -> None:
+        with self.lock:
+            self.known[told["key"]] = told
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(told) + "\n")
+
+
+class Hunt:
+    """All mutants of some parts, tried by several workers."""
+
+    def __init__(self, workshop: Workshop, memory: Memory, jobs: int) -> None:
+        self.shop = workshop
+        self.memory = memory
+        self.jobs = jobs
+        self.kills: Counter[tuple[str, str]] = Counter()
+        self.lock = threading.Lock()
+        self.free = list(range(jobs))
+
+    def prepare(self, parts: list[str], source: Path) -> None:
+        """Builds the tests and finds out where each comes along."""
+        programs: dict[str, set[str]] = {}
+        for part in parts:
+            for program in PARTS[part].programs:
+                for pattern in PARTS[part].files:
+                    programs.setdefault(program, set()).update(str(p.relative_to(source)) for p in source.glob(pattern))
+        self.shop.make(sorted(programs), self.jobs)
+        served = [p for p in programs if p.startswith("tests/repo")]
+        if served:  # the database that all others are copies of
+            run([str(self.shop.build / served[0])], self.shop.folder, BERTH_ONLY=",,")
+        with ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(lambda p: self.shop.tests_of(p, sorted(programs[p]), PROPERTY_ROUNDS if p == PROPERTY else ""), programs))
+
+    def tests_for(self, part: str, m: Mutant) -> list[Test]:
+        lines = lines_where_it_shows(m, self.shop.code.get(m.file, set()))
+        tests = [t for p in PARTS[part].programs for t in self.shop.coverage[p]
+                 if t.lines.get(m.file, set()) & (lines or self.shop.code.get(m.file, set()))]
+        with self.lock:
+            return sorted(tests, key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)], t.seconds))
+
+    def tests_digest(self, part: str) -> str:
+        return digest(*[self.shop.digest_of(p) for p in PARTS[part].programs])
+
+    def remembered(self, part: str, m: Mutant) -> dict[str, str] | None:
+        told = self.memory.known.get(m.key)
+        if told is None or told["result"] in ("no C", "the same"):
+            return told
+        if told["result"] == "killed":
+            same = told["program"] in PARTS[part].programs and told["tests"] == self.shop.digest_of(told["program"])
+        else:
+            same = told["tests"] == self.tests_digest(part)
+        return told if same else None
+
+    def try_mutant(self, part: str, m: Mutant) -> dict[str, str]:
+        told = self.remembered(part, m)
+        if told is None:
+            with self.lock:
+                worker = self.free.pop()
             try:
-                if subprocess.run([self.build / command[0], *command[1:]], capture_output=True, check=False,
-                                  timeout=TEST_SECONDS).returncode != 0:
-                    return command[0]
-            except subprocess.TimeoutExpired:
-                return command[0]
-        return ""
+                told = self.tried(part, m, self.shop.folder / f"worker{worker}")
+            finally:
+                with self.lock:
+                    self.free.append(worker)
+            self.memory.add(key=m.key, **told)
+        return told
 
-    def check_sound(self, part: str) -> None:
-        """A test that fails by itself kills every mutant."""
-        if not self.make(part):
-            raise RuntimeError(f"{part}: the sources do not build")
-        failing = self.killed_by(part)
-        if failing:
-            raise RuntimeError(f"{part}: {failing} fails without any mutant")
+    def tried(self, part: str, m: Mutant, where: Path) -> dict[str, str]:
+        shutil.rmtree(where, ignore_errors=True)
+        (where / m.file).parent.mkdir(parents=True)
+        (where / m.file).write_text(m.text, "utf-8")
+        sources = self.shop.sources_of(m.file)
+        objects = [o for o in (self.shop.compile(s, where, where) for s in sources) if o]
+        if len(objects) < len(sources):
+            return {"result": "no C"}
+        linked: dict[str, Path] = {}
+        for test in self.tests_for(part, m):
+            if test.program not in linked:
+                target = where / Path(test.program).name
+                linked[test.program] = target
+                if not self.shop.link(test.program, objects, target):
+                    return {"result": "no C"}
+            if not self.shop.ask(test, linked[test.program]):
+                with self.lock:
+                    self.kills[m.original, str(test)] += 1
+                    self.kills[m.file, str(test)] += 1
+                return {"result": "killed", "by": str(test), "program": test.program, "tests": self.shop.digest_of(test.program)}
+        if self.same_program(sources, where):
+            return {"result": "the same"}
+        return {"result": "survived", "by": "" if linked else "no test comes there", "tests": self.tests_digest(part)}
 
-    def try_mutant(self, mutant: Mutant) -> str | None:
-        """Who kills it; empty: nobody; None: it does not compile."""
-        path = self.tree / mutant.file
-        original = path.read_text("utf-8")
-        lines = original.splitlines(keepends=True)
-        lines[mutant.line - 1] = mutant.after + "\n"
-        path.write_text("".join(lines), "utf-8")
-        try:
-            return self.killed_by(mutant.part) if self.make(mutant.part) else None
-        finally:
-            path.write_text(original, "utf-8")
+    def same_program(self, sources: list[str], where: Path) -> bool:
+        """The compiler makes the same code of it: nobody can tell."""
+        options = ["-O2", "-g0", "-fno-sanitize=all"]
+        for source in sources:
+            codes = []
+            for overlay in (where, None):
+                made = self.shop.compile(source, where, overlay, *options)
+                codes.append(made.read_bytes() if made else b"")
+            if codes[0] != codes[1]:
+                return False
+        return True
+
+
+def chosen(options: argparse.Namespace) -> list[tuple[str, Mutant]]:
+    known = equivalents()
+    parts = options.only or list(PARTS)
+    found = [(part, m) for part in parts for m in mutants_of(part, options.source)
+             if not is_equivalent(m, known) and (not options.file or m.file in options.file)]
+    if options.sample:
+        found = random.Random(options.seed).sample(found, min(options.sample, len(found)))
+    shard, of = (int(n) for n in options.shard.split("/"))
+    return [pair for i, pair in enumerate(found) if i % of == shard - 1]
+
+
+def unused_equivalents(options: argparse.Namespace) -> list[str]:
+    every = {(m.file, m.before, m.after) for part in PARTS for m in mutants_of(part, options.source)}
+    return [" | ".join(known) for known in sorted(equivalents() - every)]
+
+
+def hunt(options: argparse.Namespace, mutants: list[tuple[str, Mutant]]) -> int:
+    workshop = Workshop(options.source, options.folder)
+    prey = Hunt(workshop, Memory(options.folder / "results.jsonl", options.fresh), options.jobs)
+    begin = time.monotonic()
+    prey.prepare(list(dict.fromkeys(part for part, _ in mutants)), options.source)
+    print(f"built and looked where each test comes along: {time.monotonic() - begin:.0f} s", flush=True)
+    counts: Counter[str] = Counter()
+    survivors = []
+
+    def attempt(pair: tuple[str, Mutant]) -> None:
+        told = prey.try_mutant(*pair)
+        counts[told["result"]] += 1
+        if told["result"] == "survived":
+            survivors.append(f"{pair[1]}{' (no test comes there)' if told['by'] else ''}")
+        if options.verbose or told["result"] == "survived":
+            print(f"{told['result']} {told.get('by', '')}: {pair[1]}", flush=True)
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(attempt, mutants))
+    for survivor in sorted(survivors):
+        print(f"survivor  {survivor}")
+    print(f"took {time.monotonic() - begin:.0f} s; {counts['no C']} did not compile, {counts['the same']} compile to the same code")
+    made = counts["killed"] + counts["survived"]
+    print(f"mutants: {made} made, {counts['killed']} killed, {counts['survived']} survived")
+    return 1 if survivors else 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--source", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--only", choices=sorted(PARTS))
-    parser.add_argument("--limit", type=int, default=0)
+    parser = argparse.ArgumentParser(prog="tests/mutate/run", description=__doc__)
+    parser.add_argument("--source", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="this part; may be said again")
+    parser.add_argument("--file", action="append", help="of this source file only, repo/agent.c")
+    parser.add_argument("--sample", type=int, default=0, help="so many, chosen by the seed")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--shard", default="1/1", help="I/N: the I-th of N equal shares")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="so many at a time")
+    parser.add_argument("--fresh", action="store_true", help="forget the results of earlier runs")
+    parser.add_argument("--list", action="store_true", help="only say which there are")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say who kills each")
     options = parser.parse_args()
-    parts = [options.only] if options.only else list(PARTS)
-    known = equivalents()
-    mutants = [m for part in parts for m in mutants_of(part, options.source)
-               if (m.file, m.before.strip(), m.after.strip()) not in known]
-    if options.limit:
-        mutants = random.Random(options.seed).sample(mutants, min(options.limit, len(mutants)))
+    mutants = chosen(options)
     if options.list:
-        print("\n".join(str(m) for m in mutants))
+        print("\n".join(str(m) for _, m in mutants))
         return 0
-    workshop = Workshop(options.source, options.folder)
-    for part in parts:
-        workshop.check_sound(part)
-    made = killed = 0
-    survivors = []
-    for mutant in mutants:
-        killer = workshop.try_mutant(mutant)
-        if killer is None:
-            continue
-        made += 1
-        killed += killer != ""
-        print(f"{'killed by ' + killer if killer else 'SURVIVED'}: {mutant}", flush=True)
-        if not killer:
-            survivors.append(mutant)
-    for mutant in survivors:
-        print(f"survivor  {mutant}")
-    print(f"mutants: {made} made, {killed} killed, {len(survivors)} survived")
-    return 1 if survivors else 0
+    unused = unused_equivalents(options)
+    if unused:
+        print("equivalent.txt speaks of mutants that there are not:", *unused, sep="\n    ")
+        return 1
+    return hunt(options, mutants)
 
 
 if __name__ == "__main__":

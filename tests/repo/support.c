@@ -323,16 +323,29 @@ static int use_servers(unsigned flags)
     return 0;
 }
 
+/* A template that many programs use, one after the other. */
+static const char *shared_template(void)
+{
+    return servers == NULL ? getenv("BERTH_TEST_TEMPLATE") : NULL;
+}
+
 /* The migrated database that the tests' databases are copies of. */
 static int make_template(void)
 {
-    char sql[TEXT], why[TEXT];
+    char sql[TEXT], why[TEXT], found[8] = "";
     struct err e;
     struct pg *c = NULL;
-    (void)snprintf(template_name, sizeof(template_name), "template_%d_%llx", (int)getpid(),
-                   now_us());
-    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE template0", template_name);
+    if (shared_template() != NULL)
+        (void)snprintf(template_name, sizeof(template_name), "%s", shared_template());
+    else
+        (void)snprintf(template_name, sizeof(template_name), "template_%d_%llx", (int)getpid(),
+                       now_us());
     const struct db postgres = db_named("postgres"), template = db_named(template_name);
+    (void)snprintf(sql, sizeof(sql), "SELECT 1 FROM pg_database WHERE datname = '%s'",
+                   template_name);
+    if (try_sql(&postgres, sql, found, sizeof(found), why) && *found != '\0')
+        return 0;
+    (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE template0", template_name);
     if (!try_sql(&postgres, sql, NULL, 0, why)) {
         (void)fprintf(stderr, "test servers: %s: %s\n", sql, why);
         return -1;
@@ -363,7 +376,7 @@ int support_run(Suite *suite, unsigned flags)
         failed = srunner_ntests_failed(runner);
     }
     srunner_free(runner);
-    if (servers == NULL && *template_name != '\0')
+    if (servers == NULL && shared_template() == NULL && *template_name != '\0')
         drop_template();
     servers_destroy(servers);
     servers = NULL;

@@ -5,8 +5,10 @@
  * folder, speak over unix sockets only, and end with the program, however it ends: a keeper process
  * owns them, ends them by process id and removes the folder. Servers that run already are used when
  * BERTH_TEST_PGHOST (a socket folder) and BERTH_TEST_REDIS (unix:/path) are set, except by programs
- * that need servers of their own. Check forks a process a test: everything below but support_run()
- * is for use inside a test, and fails the test with a sentence when it cannot do its work. */
+ * that need servers of their own; BERTH_TEST_TEMPLATE names the migrated database that programs on
+ * such a server then share, made by the first. Check forks a process a test: everything below but
+ * support_run() is for use inside a test, and fails the test with a sentence when it cannot do its
+ * work. */
 #ifndef BERTH_TESTS_REPO_SUPPORT_H
 #define BERTH_TESTS_REPO_SUPPORT_H
 
