@@ -23,10 +23,16 @@ struct chunk_text { /* JSON that an item records; shared by those that say the s
     const char *steps; /* sub_steps of its history row */
 };
 
+struct owner_live {
+    int64_t sessions, sftp_sessions;
+};
+
 struct owner_watch {  /* by owner of the snapshot; lives through all chunks */
     uint64_t version; /* the last one we know of */
     bool moved;       /* somebody else changed the owner since the snapshot: re-check from now on */
     bool used;        /* of an item of this run */
+    bool counted;     /* live is what an access key ran when `version` was committed */
+    struct owner_live live;
 };
 
 struct plan_chunk {

@@ -99,8 +99,15 @@ static int chunk_run(struct pg *pg, struct plan_chunk *c, struct err *e)
 /* After COMMIT: what the next chunks must know. */
 static void chunk_remember(struct plan_chunk *c)
 {
-    for (uint32_t i = 0; i < c->n_bumped; i++)
-        c->watch[c->bumped[i]].version = (uint64_t)c->bumped_version[i];
+    for (uint32_t i = 0, at = 0; i < c->n_bumped; i++) {
+        struct owner_watch *w = &c->watch[c->bumped[i]];
+        w->version = (uint64_t)c->bumped_version[i];
+        if (c->s->owners[c->bumped[i]].kind != OWNER_KEYPAIR)
+            continue;
+        const struct owner_count *o = &c->owners[at++]; /* access keys are counted in this order */
+        w->counted = true;
+        w->live = (struct owner_live){.sessions = o->sessions, .sftp_sessions = o->sftp_sessions};
+    }
 }
 
 /* --- the whole --- */

@@ -185,18 +185,55 @@ static int record_answer(struct plan_chunk *c, struct err *e)
     return request_store(c->t, &c->in->request, answer, len, e);
 }
 
-/* Live sessions of the access keys that this chunk has placed sessions of. */
+/* What this chunk adds to the live sessions of each owner, by owner. */
+static struct owner_live *count_placed(struct plan_chunk *c)
+{
+    struct owner_live *placed = arena_new(c->run, struct owner_live, (size_t)c->s->n_owners + 1);
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (!item_places(&c->items[i]))
+            continue;
+        const struct session *s = item_session(c, &c->items[i]);
+        struct owner_live *of = &placed[s->owner[OWNER_KEYPAIR]];
+        if (session_is_private(s))
+            of->sftp_sessions++;
+        else
+            of->sessions++;
+    }
+    return placed;
+}
+
+/* Live sessions of the access keys that this chunk has placed sessions of. A key that was counted
+ * by an earlier chunk and that nobody else has changed since is added up here: counting it again
+ * in every chunk would cost the square of the sessions. The last chunk counts all of its keys. */
 static int count_owners(struct plan_chunk *c, struct err *e)
 {
+    const struct owner_live *placed = count_placed(c);
+    struct owner_count *asked = arena_new(c->run, struct owner_count, (size_t)c->n_bumped + 1);
+    uint32_t *of_asked = arena_new(c->run, uint32_t, (size_t)c->n_bumped + 1), n_asked = 0;
     c->owners = arena_new(c->result, struct owner_count, (size_t)c->n_bumped + 1);
     c->n_owners = 0;
     for (uint32_t i = 0; i < c->n_bumped; i++) {
         const struct owner *o = &c->s->owners[c->bumped[i]];
-        if (o->kind == OWNER_KEYPAIR)
-            c->owners[c->n_owners++] =
-                (struct owner_count){.access_key = o->key, .version = c->bumped_version[i]};
+        const struct owner_watch *w = &c->watch[c->bumped[i]];
+        if (o->kind != OWNER_KEYPAIR)
+            continue;
+        const struct owner_live *add = &placed[c->bumped[i]];
+        struct owner_count *v = &c->owners[c->n_owners];
+        *v = (struct owner_count){.access_key = o->key,
+                                  .version = c->bumped_version[i],
+                                  .sessions = w->live.sessions + add->sessions,
+                                  .sftp_sessions = w->live.sftp_sessions + add->sftp_sessions};
+        if (c->last || !w->counted || (uint64_t)c->bumped_version[i] != w->version + 1) {
+            of_asked[n_asked] = c->n_owners;
+            asked[n_asked++] = *v;
+        }
+        c->n_owners++;
     }
-    return owner_count_live(c->t, c->owners, c->n_owners, c->run, e);
+    if (owner_count_live(c->t, asked, n_asked, c->run, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < n_asked; i++)
+        c->owners[of_asked[i]] = asked[i];
+    return 0;
 }
 
 int chunk_record(struct plan_chunk *c, struct err *e)

@@ -300,6 +300,70 @@ START_TEST(commit_keeps_its_first_chunk_when_the_second_is_fenced)
 }
 END_TEST
 
+/* --- how many sessions an access key runs, chunk by chunk --- */
+
+/* s1, s2, sftp, s3 of AK1 in chunks of one; in between another group may schedule one more. */
+static const struct {
+    const char *what;
+    uint32_t other_before; /* that chunk, from 1; 0: never */
+    struct owner_count after[4];
+} counted[] = {
+    {"nobody else schedules",
+     0,
+     {{"AK1", 1, 0, 1}, {"AK1", 2, 0, 2}, {"AK1", 2, 1, 3}, {"AK1", 3, 1, 4}}},
+    {"another replica schedules before the 2nd chunk",
+     2,
+     {{"AK1", 1, 0, 1}, {"AK1", 3, 0, 3}, {"AK1", 3, 1, 4}, {"AK1", 4, 1, 5}}},
+    {"another replica schedules before the 3rd chunk",
+     3,
+     {{"AK1", 1, 0, 1}, {"AK1", 2, 0, 2}, {"AK1", 3, 1, 4}, {"AK1", 4, 1, 5}}},
+};
+
+struct between { /* chunks */
+    struct world *w;
+    uint32_t chunk, other_before;
+};
+
+static int between_chunks(void *ctx, struct err *e)
+{
+    (void)e;
+    struct between *b = ctx;
+    if (++b->chunk == b->other_before)
+        commit_other(b->w);
+    return 0;
+}
+
+START_TEST(commit_counts_live_sessions_chunk_by_chunk)
+{
+    CLEANUP(world_close)
+    struct world w = world_open("SELECT t.session('s1', 1, 0), t.session('s2', 1, 0), "
+                                "t.session('sftp', 1, 0, 1, 'g1', 'AK1', 'SYSTEM'), "
+                                "t.session('s3', 1, 0), t.session('other', 1, 0, 1, 'g2')");
+    const char *what = counted[_i].what;
+    struct err e = {.code = ERR_NONE};
+    struct plan *p = world_plan(w.s, w.a);
+    static const char *const names[] = {"s1", "s2", "sftp", "s3"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        plan_place(p, w.s, names[i], "a1");
+    struct between between = {.w = &w, .other_before = counted[_i].other_before};
+    struct commit_input in = world_commit(w.c, w.s, p);
+    struct commit_result r;
+    in.chunk = 1;
+    in.guard = between_chunks;
+    in.guard_ctx = &between;
+    assert_done(plan_commit(w.c, &in, w.a, &r, &e), &e, what);
+    ck_assert_msg(r.n_owners == 4, "%s: %u counts of 4 chunks", what, r.n_owners);
+    for (uint32_t i = 0; i < r.n_owners; i++) {
+        const struct owner_count *is = &r.owners[i], *wanted = &counted[_i].after[i];
+        ck_assert_msg(
+            is->sessions == wanted->sessions && is->sftp_sessions == wanted->sftp_sessions &&
+                is->version == wanted->version,
+            "%s: chunk %u: %lld and %lld sessions at version %lld", what, i + 1,
+            (long long)is->sessions, (long long)is->sftp_sessions, (long long)is->version);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("plan_guard");
@@ -313,6 +377,7 @@ int main(void)
     tcase_add_test(tc, commit_lets_more_in_when_usage_was_given_back);
     tcase_add_test(tc, commit_of_an_older_epoch_changes_nothing);
     tcase_add_test(tc, commit_keeps_its_first_chunk_when_the_second_is_fenced);
+    tcase_add_loop_test(tc, commit_counts_live_sessions_chunk_by_chunk, 0, ARRAY_SIZE(counted));
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);
 }
