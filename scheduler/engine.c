@@ -13,8 +13,13 @@ void engine_init(struct engine *g, const struct snapshot *s, const struct policy
     ledger_init(&g->ledger, s, a);
     placer_init(&g->placer, s, p, plain_scan, a);
     g->validator_states = arena_new(a, void *, p->validators.n);
-    for (uint32_t i = 0; i < p->validators.n; i++) {
-        const struct chosen *v = &p->validators.items[i];
+    engine_begin(g, a);
+}
+
+void engine_begin(struct engine *g, struct arena *a)
+{
+    for (uint32_t i = 0; i < g->policy->validators.n; i++) {
+        const struct chosen *v = &g->policy->validators.items[i];
         if (v->plugin->validator.begin != NULL)
             g->validator_states[i] = v->plugin->validator.begin(&g->ledger.view, v->options, a);
     }

@@ -26,6 +26,9 @@ struct engine {
 void engine_init(struct engine *g, const struct snapshot *s, const struct policy *p,
                  bool plain_scan, struct arena *a);
 
+/* The validators begin anew: the snapshot's sessions are others now. Part of engine_init(). */
+void engine_begin(struct engine *g, struct arena *a);
+
 /* Decides on sessions that are offered to nobody: expired ones, then unreadable ones. false: this
  * one is neither. */
 bool engine_exclude(struct engine *g, uint32_t session, struct decision *ret);

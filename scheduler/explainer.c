@@ -2,16 +2,22 @@
 #include "scheduler/explainer.h"
 
 #include "scheduler/explain.h"
+#include "scheduler/guest.h"
 
 struct explainer {
-    struct engine engine; /* nothing placed */
+    const struct snapshot *snapshot;
+    const struct policy *policy;
+    struct arena *arena;
+    struct engine
+        *engine; /* nothing placed; made for the first question about the snapshot's own */
+    struct guests *guests; /* made for the first one about others */
 };
 
 struct explainer *explainer_create(const struct snapshot *s, const struct policy *p,
                                    struct arena *a)
 {
     struct explainer *x = arena_new(a, struct explainer, 1);
-    engine_init(&x->engine, s, p, false, a);
+    *x = (struct explainer){.snapshot = s, .policy = p, .arena = a};
     return x;
 }
 
@@ -20,10 +26,9 @@ bool explainer_suits(const struct policy *p, const struct explain_request *q)
     return !q->after_queue && p->only_builtin_validators;
 }
 
-int explainer_ask(struct explainer *x, const struct explain_request *q, struct arena *a,
-                  struct explanation **ret, struct err *e)
+static int ask(struct engine *g, const struct explain_request *q, struct arena *a,
+               struct explanation **ret, struct err *e)
 {
-    struct engine *g = &x->engine;
     struct arena *own = g->arena;
     struct explanation *found = arena_new(a, struct explanation, 1);
     /* What the placer and the validators keep is theirs; the rest is for this answer only. */
@@ -40,4 +45,26 @@ int explainer_ask(struct explainer *x, const struct explain_request *q, struct a
     if (rc == 0)
         *ret = found;
     return rc;
+}
+
+int explainer_ask(struct explainer *x, const struct explain_request *q, struct arena *a,
+                  struct explanation **ret, struct err *e)
+{
+    if (x->engine == NULL) {
+        x->engine = arena_new(x->arena, struct engine, 1);
+        engine_init(x->engine, x->snapshot, x->policy, false, x->arena);
+    }
+    return ask(x->engine, q, a, ret, e);
+}
+
+int explainer_ask_guest(struct explainer *x, const struct guest *g, const struct explain_request *q,
+                        struct arena *a, struct explanation **ret, const struct snapshot **ret_view,
+                        struct err *e)
+{
+    struct explain_request about = *q;
+    about.session = 0;
+    about.is_spec = true;
+    if (x->guests == NULL)
+        x->guests = guests_create(x->snapshot, x->policy, x->arena);
+    return ask(guests_enter(x->guests, g, a, ret_view), &about, a, ret, e);
 }

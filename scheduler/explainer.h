@@ -9,6 +9,7 @@
 #include "scheduler/round.h"
 
 struct explainer;
+struct guest; /* guest.h */
 
 /* It lives in the arena, and so does what it remembers: about as much as the agents take, and a
  * little for each session asked about. */
@@ -21,5 +22,11 @@ bool explainer_suits(const struct policy *p, const struct explain_request *q);
  * explainer. */
 int explainer_ask(struct explainer *x, const struct explain_request *q, struct arena *a,
                   struct explanation **ret, struct err *e) MUST_CHECK;
+/* The same about a session that is not in the snapshot; only where guest_stays_outside(). The
+ * answer's sessions and kernels are those of *ret_view, all else is as in the snapshot; both are
+ * good until the next question. q->session and q->is_spec are not looked at. */
+int explainer_ask_guest(struct explainer *x, const struct guest *g, const struct explain_request *q,
+                        struct arena *a, struct explanation **ret, const struct snapshot **ret_view,
+                        struct err *e) MUST_CHECK;
 
 #endif

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* Step 3: waited for at least the group's pending timeout. */
-static bool is_expired(const struct snapshot *s, const struct session *x)
+bool session_is_expired(const struct snapshot *s, const struct session *x)
 {
     return s->pending_timeout > 0 &&
            (__int128)s->observed_at - x->pending_since >= s->pending_timeout;
@@ -34,13 +33,19 @@ void ledger_init(struct ledger *l, const struct snapshot *s, struct arena *a)
         .owner_placed_sftp = arena_new(a, int64_t, s->n_owners),
     };
     for (uint32_t i = 0; i < s->n_sessions; i++)
-        l->expired[i] = is_expired(s, &s->sessions[i]);
+        l->expired[i] = session_is_expired(s, &s->sessions[i]);
     l->view = (struct round_view){.snapshot = s,
                                   .expired = l->expired,
                                   .total_capacity = total_capacity(s, a),
                                   .owner_placed = l->owner_placed,
                                   .owner_placed_sessions = l->owner_placed_sessions,
                                   .owner_placed_sftp = l->owner_placed_sftp};
+}
+
+void ledger_look(struct ledger *l, uint32_t session)
+{
+    const struct snapshot *s = l->view.snapshot;
+    l->expired[session] = session_is_expired(s, &s->sessions[session]);
 }
 
 void ledger_fold(struct ledger *l, uint32_t session, const struct shape *h)

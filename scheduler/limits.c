@@ -178,9 +178,11 @@ const struct pending *pending_sum(const struct round_view *v, struct arena *a)
     p->sum = arena_new(a, int64_t *, s->n_sessions);
     struct summing x = {
         .snapshot = s, .arena = a, .pending = p, .sum = arena_new(a, int64_t *, s->n_owners)};
-    for (uint32_t i = 0; i < s->n_owners; i++)
-        if (s->owners[i].kind == OWNER_KEYPAIR && s->owners[i].has_pending_limit)
-            x.sum[i] = arena_new(a, int64_t, s->n_slots);
+    for (uint32_t i = 0; i < s->n_sessions; i++) {
+        uint32_t key = s->sessions[i].owner[OWNER_KEYPAIR];
+        if (s->owners[key].has_pending_limit && x.sum[key] == NULL)
+            x.sum[key] = arena_new(a, int64_t, s->n_slots);
+    }
     each_waiting(v, a, sum_one, &x);
     return p;
 }

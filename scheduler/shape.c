@@ -21,6 +21,7 @@ struct shapes {
     int64_t *sum;              /* scratch, n_slots */
     struct demand **list;      /* scratch, the most kernels of a session */
     size_t list_cap;
+    bool copies; /* of what the snapshot says of sessions */
 };
 
 struct shapes *shapes_create(const struct snapshot *s, const struct policy *p, struct arena *a)
@@ -42,6 +43,16 @@ struct shapes *shapes_create(const struct snapshot *s, const struct policy *p, s
 uint32_t shapes_tracks(const struct shapes *t)
 {
     return t->n_tracks;
+}
+
+void shapes_keep_copies(struct shapes *t)
+{
+    t->copies = true;
+}
+
+void shapes_forget(struct shapes *t, uint32_t session)
+{
+    t->of_session[session] = NULL;
 }
 
 /* --- slot sets --- */
@@ -146,7 +157,7 @@ static bool demand_equal(const void *item, const void *probe)
            memcmp(a->request, b->request, p->n_slots * sizeof(*a->request)) == 0;
 }
 
-/* `request` is of the snapshot (kept as it is) or the scratch sum (copied). */
+/* `request` is of the snapshot (kept as it is, unless copies are wanted) or the scratch sum. */
 static struct demand *demand_of(struct shapes *t, uint32_t arch, int32_t containers,
                                 const int64_t *request)
 {
@@ -160,7 +171,7 @@ static struct demand *demand_of(struct shapes *t, uint32_t arch, int32_t contain
     found = arena_new(t->arena, struct demand, 1);
     *found = probe;
     found->hash = hash;
-    if (request == t->sum)
+    if (request == t->sum || t->copies)
         found->request = arena_memdup(t->arena, request, n_slots * sizeof(*request));
     found->slots = slot_set_of(t, request);
     found->track = track_of(t, arch, found->slots);
@@ -208,18 +219,10 @@ static uint32_t list_demands(struct shapes *t, const struct session *x)
     return x->n_kernels;
 }
 
-struct shape_probe {
-    const struct snapshot *snapshot;
-    const struct shape *shape;
-    const struct session *session;
-};
-
-static bool same_designated(const struct snapshot *s, const struct session *a,
-                            const struct session *b)
+static bool same_designated(const struct shape *a, const struct shape *b)
 {
-    for (uint32_t i = 0; i < a->n_designated; i++)
-        if (strcmp(s->designated[a->first_designated + i],
-                   s->designated[b->first_designated + i]) != 0)
+    for (uint32_t i = 0; i < a->n_designated_stored; i++)
+        if (strcmp(a->designated_stored[i], b->designated_stored[i]) != 0)
             return false;
     return true;
 }
@@ -227,35 +230,41 @@ static bool same_designated(const struct snapshot *s, const struct session *a,
 static bool shape_equal(const void *item, const void *probe)
 {
     const struct shape *a = item;
-    const struct shape_probe *p = probe;
-    const struct shape *b = p->shape;
+    const struct shape *b = probe;
     return a->multi_node == b->multi_node && a->group == b->group && a->n_demands == b->n_demands &&
            a->designated_strict == b->designated_strict &&
            a->n_designated_stored == b->n_designated_stored &&
            memcmp(a->demands, b->demands, a->n_demands * sizeof(const struct demand *)) == 0 &&
-           same_designated(p->snapshot, &p->snapshot->sessions[a->example], p->session);
+           same_designated(a, b);
 }
 
-static uint64_t shape_hash(const struct shapes *t, const struct shape *h, const struct session *x)
+static uint64_t shape_hash(const struct shape *h)
 {
     uint64_t hash = hash_mix(h->group, (uint64_t)h->multi_node << 1 | h->designated_strict);
     for (uint32_t i = 0; i < h->n_demands; i++)
         hash = hash_mix(hash, h->demands[i]->hash);
-    for (uint32_t i = 0; i < x->n_designated; i++)
-        hash = hash_text(hash, t->snapshot->designated[x->first_designated + i]);
+    for (uint32_t i = 0; i < h->n_designated_stored; i++)
+        hash = hash_text(hash, h->designated_stored[i]);
     return hash;
 }
 
-static void find_designated(struct shapes *t, struct shape *h, const struct session *x)
+static void find_designated(struct shapes *t, struct shape *h)
 {
-    uint32_t *agents = arena_new(t->arena, uint32_t, x->n_designated);
-    for (uint32_t i = 0; i < x->n_designated; i++) {
-        uint32_t agent =
-            snapshot_find_agent(t->snapshot, t->snapshot->designated[x->first_designated + i]);
+    uint32_t *agents = arena_new(t->arena, uint32_t, h->n_designated_stored);
+    for (uint32_t i = 0; i < h->n_designated_stored; i++) {
+        uint32_t agent = snapshot_find_agent(t->snapshot, h->designated_stored[i]);
         if (agent != NONE)
             agents[h->n_designated++] = agent;
     }
     h->designated = agents;
+}
+
+static const char *const *copy_texts(const char *const *texts, uint32_t n, struct arena *a)
+{
+    const char **copies = arena_new(a, const char *, n);
+    for (uint32_t i = 0; i < n; i++)
+        copies[i] = arena_strdup(a, texts[i]);
+    return copies;
 }
 
 static void total_request(struct shapes *t, struct shape *h, const struct session *x)
@@ -274,12 +283,13 @@ static struct shape *shape_make(struct shapes *t, uint32_t session)
 {
     const struct snapshot *s = t->snapshot;
     const struct session *x = &s->sessions[session];
-    struct shape probe = {.example = session,
-                          .multi_node = x->mode == CLUSTER_MULTI_NODE,
+    struct shape probe = {.multi_node = x->mode == CLUSTER_MULTI_NODE,
                           .designated_strict = x->designated_strict && x->n_designated > 0,
                           .n_designated_stored = x->n_designated,
                           .group = x->group,
                           .memory.anchor = NONE};
+    if (x->n_designated > 0)
+        probe.designated_stored = s->designated + x->first_designated;
     if (x->group != NONE && s->session_groups[x->group].direction == GROUP_NO_DIRECTION)
         probe.group = NONE;
     if (x->n_kernels == 0)
@@ -298,16 +308,17 @@ static struct shape *shape_make(struct shapes *t, uint32_t session)
         return probe.demands[0]->plain;
     uint64_t hash = 0;
     if (!plain && probe.fault == SHAPE_FINE) {
-        struct shape_probe full = {.snapshot = s, .shape = &probe, .session = x};
-        hash = shape_hash(t, &probe, x);
-        struct shape *found = intern_find(&t->shapes, hash, shape_equal, &full);
+        hash = shape_hash(&probe);
+        struct shape *found = intern_find(&t->shapes, hash, shape_equal, &probe);
         if (found != NULL)
             return found;
     }
     struct shape *h = arena_new(t->arena, struct shape, 1);
     *h = probe;
     h->demands = arena_memdup(t->arena, t->list, h->n_demands * sizeof(const struct demand *));
-    find_designated(t, h, x);
+    if (t->copies)
+        h->designated_stored = copy_texts(h->designated_stored, h->n_designated_stored, t->arena);
+    find_designated(t, h);
     total_request(t, h, x);
     if (plain)
         t->list[0]->plain = h;

@@ -34,9 +34,9 @@ struct shape {
     const struct slot_set *slots;
     const struct demand *const *demands; /* one a requirement */
     uint32_t n_demands;
-    /* Constraints; a session of the snapshot stands for the stored text of its designated ids. */
-    uint32_t example;
-    const uint32_t *designated; /* agents of the snapshot among them */
+    /* Constraints. */
+    const char *const *designated_stored; /* agent ids */
+    const uint32_t *designated;           /* agents of the snapshot among them */
     uint32_t n_designated, n_designated_stored;
     bool designated_strict;
     uint32_t group; /* NONE: none, or without direction */
@@ -56,5 +56,8 @@ struct shapes;
 struct shapes *shapes_create(const struct snapshot *s, const struct policy *p, struct arena *a);
 struct shape *shapes_of(struct shapes *t, uint32_t session);
 uint32_t shapes_tracks(const struct shapes *t); /* numbers given out so far */
+/* What the snapshot says of its sessions will change: nothing of it is pointed at from now on. */
+void shapes_keep_copies(struct shapes *t);
+void shapes_forget(struct shapes *t, uint32_t session); /* it is another one from now on */
 
 #endif

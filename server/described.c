@@ -31,21 +31,21 @@ struct snapshot_spec described_owners(const Berth__V1__SessionSpec *spec, struct
 }
 
 /* row: n_slots amounts. path: of the list, "spec.kernels[0].slots". */
-static int read_amounts(const struct snapshot_builder *b, const char *path,
+static int read_amounts(const struct snapshot *of, const char *path,
                         Berth__V1__SlotAmount *const *slots, size_t n, int64_t *row,
                         struct arena *a, struct err *e)
 {
-    bool *seen = arena_new(a, bool, builder_n_slots(b) + 1);
+    bool *seen = arena_new(a, bool, of->n_slots + 1);
     for (size_t i = 0; i < n; i++) {
         const Berth__V1__SlotAmount *s = slots[i];
-        uint32_t slot = builder_find_slot(b, s->slot);
+        uint32_t slot = snapshot_find_slot(of, s->slot);
         if (slot == NONE || seen[slot])
             return err_field(e, arena_printf(a, "%s[%zu].slot", path, i),
                              slot == NONE ? "there is no slot \"%s\"" : "slot \"%s\" stands twice",
                              s->slot);
         seen[slot] = true;
         enum amount_error why =
-            amount_parse(s->amount, strlen(s->amount), builder_slot_type(b, slot), &row[slot]);
+            amount_parse(s->amount, strlen(s->amount), of->slots[slot].type, &row[slot]);
         if (why != AMOUNT_OK)
             return err_field(e, arena_printf(a, "%s[%zu].amount", path, i), "amount \"%s\" %s",
                              s->amount, amount_problem(why));
@@ -53,23 +53,33 @@ static int read_amounts(const struct snapshot_builder *b, const char *path,
     return 0;
 }
 
-static int add_kernels(struct snapshot_builder *b, uint32_t session,
-                       const Berth__V1__SessionSpec *spec, struct arena *a, struct err *e)
+static const char *architecture_of(const char *asked)
 {
+    return asked[0] != '\0' ? asked : default_architecture;
+}
+
+static int read_kernels(const struct snapshot *s, const Berth__V1__SessionSpec *spec,
+                        struct guest *ret, struct arena *a, struct err *e)
+{
+    struct kernel *kernels = arena_new(a, struct kernel, spec->n_kernels);
+    const char **archs = arena_new(a, const char *, spec->n_kernels);
+    int64_t *rows = arena_new(a, int64_t, spec->n_kernels * s->n_slots);
     for (size_t i = 0; i < spec->n_kernels; i++) {
         const Berth__V1__KernelSpec *from = spec->kernels[i];
-        const char *path = arena_printf(a, "spec.kernels[%zu].slots", i);
-        struct kernel k = {.is_main = i == 0, .cluster_idx = i == 0 ? 1 : (int32_t)i};
-        int64_t *row;
-        memset(k.id.b, 0xff, sizeof(k.id.b)); /* after every stored one, in order */
-        k.id.b[14] = (uint8_t)(i >> 8);
-        k.id.b[15] = (uint8_t)i;
-        builder_kernel(b, session, &k,
-                       from->architecture[0] != '\0' ? from->architecture : default_architecture,
-                       &row);
-        if (read_amounts(b, path, from->slots, from->n_slots, row, a, e) < 0)
+        struct kernel *k = &kernels[i];
+        *k = (struct kernel){.is_main = i == 0, .cluster_idx = i == 0 ? 1 : (int32_t)i};
+        memset(k->id.b, 0xff, sizeof(k->id.b)); /* after every stored one, in order */
+        k->id.b[14] = (uint8_t)(i >> 8);
+        k->id.b[15] = (uint8_t)i;
+        archs[i] = architecture_of(from->architecture);
+        if (read_amounts(s, arena_printf(a, "spec.kernels[%zu].slots", i), from->slots,
+                         from->n_slots, rows + i * s->n_slots, a, e) < 0)
             return -1;
     }
+    ret->kernels = kernels;
+    ret->archs = archs;
+    ret->request = rows;
+    ret->n_kernels = (uint32_t)spec->n_kernels;
     return 0;
 }
 
@@ -87,14 +97,13 @@ static enum session_type type_of(Berth__V1__SessionType type)
     }
 }
 
-int described_session(struct snapshot_builder *b, const Berth__V1__SessionSpec *spec,
-                      const struct snapshot_spec_owners *owners, struct uuid *ret_id,
-                      struct arena *a, struct err *e)
+int described_session(const struct snapshot *s, const Berth__V1__SessionSpec *spec,
+                      const struct snapshot_spec_owners *owners, struct guest *ret, struct arena *a,
+                      struct err *e)
 {
-    int64_t now = builder_observed_at(b);
-    struct session s = {
-        .created_at = now,
-        .pending_since = now,
+    struct session x = {
+        .created_at = s->observed_at,
+        .pending_since = s->observed_at,
         .starts_at = TIME_NONE,
         .priority = spec->priority != 0 ? spec->priority : DEFAULT_PRIORITY,
         .type = type_of(spec->type),
@@ -104,23 +113,23 @@ int described_session(struct snapshot_builder *b, const Berth__V1__SessionSpec *
         .designated_strict = spec->designated_strict,
         .group = owners->session_group,
     };
-    memset(s.id.b, 0xff, sizeof(s.id.b)); /* after every stored one of the same moment */
-    memcpy(s.owner, owners->owner, sizeof(s.owner));
+    memset(x.id.b, 0xff, sizeof(x.id.b)); /* after every stored one of the same moment */
+    memcpy(x.owner, owners->owner, sizeof(x.owner));
     if (spec->session_group_id[0] != '\0' && owners->session_group == NONE)
         return err_field(e, "spec.session_group_id", "there is no session group \"%s\"",
                          spec->session_group_id);
     if (spec->requested_start != NULL)
-        s.starts_at =
+        x.starts_at =
             spec->requested_start->seconds * 1000000 + spec->requested_start->nanos / 1000;
-    uint32_t index = builder_session(b, &s);
-    for (size_t i = 0; i < spec->n_designated_agent_ids; i++)
-        builder_designated(b, index, spec->designated_agent_ids[i]);
-    *ret_id = s.id;
-    return add_kernels(b, index, spec, a, e);
+    *ret = (struct guest){.session = x,
+                          .designated = (const char *const *)spec->designated_agent_ids,
+                          .n_designated = (uint32_t)spec->n_designated_agent_ids};
+    return read_kernels(s, spec, ret, a, e);
 }
 
-int described_extra_agents(struct snapshot_builder *b, Berth__V1__AgentSpec *const *specs, size_t n,
-                           struct arena *a, struct err *e)
+int described_extra_agents(struct snapshot_builder *b, const struct snapshot *s,
+                           Berth__V1__AgentSpec *const *specs, size_t n, struct arena *a,
+                           struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
         const Berth__V1__AgentSpec *spec = specs[i];
@@ -130,10 +139,8 @@ int described_extra_agents(struct snapshot_builder *b, Berth__V1__AgentSpec *con
         if (builder_find_agent(b, spec->agent_id) != NONE)
             return err_field(e, arena_printf(a, "extra_agents[%zu].agent_id", i),
                              "there is an agent \"%s\" already", spec->agent_id);
-        builder_agent(b, &agent,
-                      spec->architecture[0] != '\0' ? spec->architecture : default_architecture,
-                      &capacity, &held);
-        if (read_amounts(b, arena_printf(a, "extra_agents[%zu].capacity", i), spec->capacity,
+        builder_agent(b, &agent, architecture_of(spec->architecture), &capacity, &held);
+        if (read_amounts(s, arena_printf(a, "extra_agents[%zu].capacity", i), spec->capacity,
                          spec->n_capacity, capacity, a, e) < 0)
             return -1;
     }

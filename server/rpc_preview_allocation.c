@@ -20,6 +20,8 @@ struct preview {
     struct shared_snapshot *shared;
     struct uuid id;                  /* of the session in the snapshot */
     const struct snapshot *snapshot; /* the shared one, or one made of it */
+    struct guest guest;              /* the session, where it is not stored */
+    bool outside;                    /* the guest needs no snapshot that is made for it */
     uint32_t session;
     struct shared_seat *seat; /* whose explainer answers; NULL: none did */
     struct explanation *x;
@@ -127,19 +129,39 @@ static int take_for_spec(struct preview *p, struct snapshot_spec_owners *ret, st
     return 0;
 }
 
+/* Remedies and the queue ahead want a snapshot that has the session. */
+static bool stays_outside(const struct preview *p)
+{
+    const struct policy *policy;
+    const struct explain_request asked = {.after_queue = p->q->after_queue};
+    struct err unused; /* who asks will hear of it */
+    return !p->q->with_remedies && shared_policy(p->shared, &policy, &unused) == 0 &&
+           explainer_suits(policy, &asked) && guest_stays_outside(p->snapshot, &p->guest);
+}
+
 /* The shared snapshot as it is, or with what the request adds and leaves out. */
 static int make_snapshot(struct preview *p, const struct snapshot_spec_owners *owners,
                          struct err *e)
 {
     struct arena *a = p->c->arena;
     const Berth__V1__PreviewAllocationRequest *q = p->q;
-    p->snapshot = shared_snapshot(p->shared);
-    if (!p->stored || q->n_without_agents > 0 || q->n_extra_agents > 0) {
+    const struct snapshot *s = shared_snapshot(p->shared);
+    const bool other_agents = q->n_without_agents > 0 || q->n_extra_agents > 0;
+    p->snapshot = s;
+    if (!p->stored && described_session(s, q->spec, owners, &p->guest, a, e) < 0)
+        return -1;
+    if (!p->stored)
+        p->id = p->guest.session.id;
+    p->outside = !p->stored && !other_agents && stays_outside(p);
+    if (p->outside)
+        return 0;
+    if (!p->stored || other_agents) {
         struct snapshot_builder *b = builder_create(a);
-        builder_copy(b, p->snapshot);
-        if ((!p->stored && described_session(b, q->spec, owners, &p->id, a, e) < 0) ||
-            described_without_agents(b, q->without_agents, q->n_without_agents, a, e) < 0 ||
-            described_extra_agents(b, q->extra_agents, q->n_extra_agents, a, e) < 0)
+        builder_copy(b, s);
+        if (!p->stored)
+            builder_guest(b, &p->guest);
+        if (described_without_agents(b, q->without_agents, q->n_without_agents, a, e) < 0 ||
+            described_extra_agents(b, s, q->extra_agents, q->n_extra_agents, a, e) < 0)
             return -1;
         p->snapshot = builder_finish(b);
     }
@@ -160,7 +182,7 @@ static int load(struct preview *p, struct err *e)
 static int recall(struct preview *p, struct known *ret, struct err *e)
 {
     const struct snapshot_want w = reading_want(&p->reading);
-    if (p->snapshot != shared_snapshot(p->shared))
+    if (p->outside || p->snapshot != shared_snapshot(p->shared))
         return 0;
     if (p->q->after_queue)
         return shared_plan(p->shared, &w, ret, e);
@@ -175,6 +197,8 @@ static int ask(struct preview *p, const struct policy *policy, const struct expl
     if (p->snapshot != shared_snapshot(p->shared) || !explainer_suits(policy, q))
         return round_explain(p->snapshot, policy, q, p->c->arena, &p->x, e);
     p->seat = shared_sit(p->shared, &explainer);
+    if (p->outside)
+        return explainer_ask_guest(explainer, &p->guest, q, p->c->arena, &p->x, &p->snapshot, e);
     return explainer_ask(explainer, q, p->c->arena, &p->x, e);
 }
 

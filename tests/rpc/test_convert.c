@@ -216,12 +216,12 @@ static Berth__V1__SessionSpec *spec_of(size_t n, const char *slot, const char *a
 
 START_TEST(described_session_names_the_field_that_is_wrong)
 {
-    struct snapshot_builder *b = small_builder();
+    const struct snapshot *s = builder_finish(small_builder());
     struct snapshot_spec_owners owners = {.session_group = NONE};
-    struct uuid id;
+    struct guest guest;
     struct err e = {.code = ERR_NONE};
     const Berth__V1__SessionSpec *spec = spec_of(1, bad_amounts[_i].slot, bad_amounts[_i].amount);
-    assert_refused(described_session(b, spec, &owners, &id, arena, &e), &e, "BAD_FIELD",
+    assert_refused(described_session(s, spec, &owners, &guest, arena, &e), &e, "BAD_FIELD",
                    bad_amounts[_i].field, bad_amounts[_i].what);
     ck_assert_msg(strstr(e.message, bad_amounts[_i].words) != NULL, "%s: %s", bad_amounts[_i].what,
                   e.message);
@@ -230,32 +230,38 @@ END_TEST
 
 START_TEST(described_session_refuses_an_unknown_session_group)
 {
+    const struct snapshot *s = builder_finish(small_builder());
     struct snapshot_spec_owners owners = {.session_group = NONE};
-    struct uuid id;
+    struct guest guest;
     struct err e = {.code = ERR_NONE};
     Berth__V1__SessionSpec *spec = spec_of(1, NULL, NULL);
     spec->session_group_id = convert_text("00000000-0000-0000-0000-0000000000aa");
-    assert_refused(described_session(small_builder(), spec, &owners, &id, arena, &e), &e,
-                   "BAD_FIELD", "spec.session_group_id", "an unknown session group");
+    assert_refused(described_session(s, spec, &owners, &guest, arena, &e), &e, "BAD_FIELD",
+                   "spec.session_group_id", "an unknown session group");
 }
 END_TEST
 
 START_TEST(described_session_is_last_in_the_queue_with_its_defaults)
 {
-    struct snapshot_builder *b = small_builder();
+    struct snapshot_builder *first = small_builder(), *b = builder_create(arena);
     struct snapshot_spec_owners owners = {.session_group = NONE};
-    struct uuid id;
+    struct guest guest;
     struct err e = {.code = ERR_NONE};
     Berth__V1__SessionSpec *spec = spec_of(300, "mem", "0");
     for (unsigned i = 0; i < N_OWNER_KINDS; i++)
-        owners.owner[i] = builder_owner(b, i, "me");
+        (void)builder_owner(first, i, "me");
+    const struct snapshot *of = builder_finish(first);
+    for (unsigned i = 0; i < N_OWNER_KINDS; i++)
+        owners.owner[i] = snapshot_find_owner(of, i, "me");
     Google__Protobuf__Timestamp start = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     start.seconds = 12;
     start.nanos = 345678999;
     spec->requested_start = &start;
-    ck_assert_msg(described_session(b, spec, &owners, &id, arena, &e) == 0, "%s", e.message);
+    ck_assert_msg(described_session(of, spec, &owners, &guest, arena, &e) == 0, "%s", e.message);
+    builder_copy(b, of);
+    builder_guest(b, &guest);
     const struct snapshot *s = builder_finish(b);
-    ck_assert_uint_eq(snapshot_find_session(s, &id), 1);
+    ck_assert_uint_eq(snapshot_find_session(s, &guest.session.id), 1);
     const struct session *session = &s->sessions[1];
     ck_assert_int_eq(session->created_at, 1000000);
     ck_assert_int_eq(session->pending_since, 1000000);
@@ -275,27 +281,31 @@ END_TEST
 
 START_TEST(described_agents_must_be_new_and_those_left_out_must_exist)
 {
-    struct snapshot_builder *b = small_builder();
+    const struct snapshot *of = builder_finish(small_builder());
+    struct snapshot_builder *b = builder_create(arena);
+    builder_copy(b, of);
     struct err e = {.code = ERR_NONE};
     char *ids[] = {convert_text("a1"), convert_text("a9")};
     Berth__V1__AgentSpec *spec = message_new(arena, Berth__V1__AgentSpec, berth__v1__agent_spec);
     Berth__V1__SlotAmount *capacity[] = {amount_of("cpu", "64"), amount_of("gpu", "1")};
     spec->agent_id = convert_text("a1");
-    assert_refused(described_extra_agents(b, &spec, 1, arena, &e), &e, "BAD_FIELD",
+    assert_refused(described_extra_agents(b, of, &spec, 1, arena, &e), &e, "BAD_FIELD",
                    "extra_agents[0].agent_id", "an agent that is there");
     assert_refused(described_without_agents(b, ids, 2, arena, &e), &e, "BAD_FIELD",
                    "without_agents[1]", "an agent that is not there");
     spec->agent_id = convert_text("a2");
     spec->capacity = capacity;
     spec->n_capacity = 2;
-    assert_refused(described_extra_agents(b, &spec, 1, arena, &e), &e, "BAD_FIELD",
+    assert_refused(described_extra_agents(b, of, &spec, 1, arena, &e), &e, "BAD_FIELD",
                    "extra_agents[0].capacity[1].slot", "an unknown slot of an agent");
 }
 END_TEST
 
 START_TEST(described_agents_come_and_go)
 {
-    struct snapshot_builder *b = small_builder();
+    const struct snapshot *of = builder_finish(small_builder());
+    struct snapshot_builder *b = builder_create(arena);
+    builder_copy(b, of);
     struct err e = {.code = ERR_NONE};
     char *ids[] = {convert_text("a1")};
     Berth__V1__AgentSpec *spec = message_new(arena, Berth__V1__AgentSpec, berth__v1__agent_spec);
@@ -305,7 +315,7 @@ START_TEST(described_agents_come_and_go)
     spec->capacity = capacity;
     spec->n_capacity = 1;
     ck_assert_msg(described_without_agents(b, ids, 1, arena, &e) == 0, "%s", e.message);
-    ck_assert_msg(described_extra_agents(b, &spec, 1, arena, &e) == 0, "%s", e.message);
+    ck_assert_msg(described_extra_agents(b, of, &spec, 1, arena, &e) == 0, "%s", e.message);
     const struct snapshot *s = builder_finish(b);
     ck_assert_uint_eq(s->n_agents, 1);
     ck_assert_str_eq(s->agents[0].id, "a2");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "scheduler/explainer.h"
+#include "scheduler/guest.h"
 #include "tests/reference/cluster.h"
 #include "tests/unit/unit.h"
 
@@ -132,6 +133,100 @@ START_TEST(what_is_remembered_changes_no_answer)
 }
 END_TEST
 
+/* --- guests --- */
+
+/* A session that is like one of the snapshot, or nearly, and comes last. */
+static void draw_guest(const struct world *w, struct rng *r, struct guest *ret, struct arena *a)
+{
+    const struct snapshot *s = w->s;
+    const struct session *like = &s->sessions[rng_below(r, s->n_sessions)];
+    const struct session *owned = &s->sessions[rng_below(r, s->n_sessions)];
+    struct kernel *kernels =
+        arena_memdup(a, s->kernels + like->first_kernel, like->n_kernels * sizeof(*kernels));
+    const char **archs = arena_new(a, const char *, like->n_kernels);
+    int64_t *request = arena_memdup(a, snapshot_row(s, s->kernel_request, like->first_kernel),
+                                    (size_t)like->n_kernels * s->n_slots * sizeof(*request));
+    for (uint32_t k = 0; k < like->n_kernels; k++) {
+        archs[k] = s->archs[kernels[k].arch];
+        memset(kernels[k].id.b, 0xff, sizeof(kernels[k].id.b) - 1); /* no stored one is like it */
+        kernels[k].id.b[15] = (uint8_t)k;
+        kernels[k].is_main = k == 0;
+        kernels[k].cluster_idx = k == 0 ? 1 : (int32_t)k;
+    }
+    if (like->n_kernels > 0 && rng_chance(r, 50))
+        request[rng_below(r, like->n_kernels * s->n_slots)] = rng_below(r, 40) * AMOUNT_ONE;
+    *ret = (struct guest){.session = *like,
+                          .kernels = kernels,
+                          .archs = archs,
+                          .request = request,
+                          .n_kernels = like->n_kernels,
+                          .n_designated = like->n_designated};
+    if (like->n_designated > 0)
+        ret->designated = s->designated + like->first_designated;
+    memset(ret->session.id.b, 0xff, sizeof(ret->session.id.b));
+    memcpy(ret->session.owner, owned->owner, sizeof(owned->owner));
+    ret->session.bad_data = NULL;
+    ret->session.created_at = ret->session.pending_since = s->observed_at;
+    ret->session.first_dependency = ret->session.n_dependencies = 0;
+}
+
+/* By a snapshot that has it. Its kernels are counted from its first one, as a guest's are. */
+static char *as_if_stored(const struct world *w, const struct guest *g, struct explain_request q,
+                          struct arena *a)
+{
+    struct err e = {.code = ERR_NONE};
+    struct explanation *x;
+    struct snapshot_builder *b = builder_create(a);
+    builder_copy(b, w->s);
+    builder_guest(b, g);
+    const struct snapshot *s = builder_finish(b);
+    q.session = snapshot_find_session(s, &g->session.id);
+    q.is_spec = true;
+    ck_assert_msg(round_explain(s, w->policy, &q, a, &x, &e) == 0, "%s", e.message);
+    for (uint32_t i = 0; i < x->decision.n_placements; i++)
+        x->placements[x->decision.first_placement + i].kernel -=
+            s->sessions[q.session].first_kernel;
+    return print(w, x, a);
+}
+
+START_TEST(a_guest_outside_hears_what_one_in_the_snapshot_hears)
+{
+    struct world w;
+    struct rng r = {.state = (uint64_t)_i * 104729 + 3};
+    struct err e = {.code = ERR_NONE};
+    open_world(&w, (uint64_t)_i + 1);
+    struct explainer *kept = explainer_create(w.s, w.policy, w.a);
+    for (int i = 0; i < ASKED && w.s->n_sessions > 0; i++) {
+        CLEANUP(arena_destroyp) struct arena *a = arena_create();
+        struct explain_request q = draw_request(&w, &r);
+        const struct snapshot *view;
+        struct explanation *x;
+        struct guest g;
+        q.after_queue = false;
+        draw_guest(&w, &r, &g, a);
+        ck_assert(explainer_suits(w.policy, &q) && guest_stays_outside(w.s, &g));
+        ck_assert_msg(explainer_ask_guest(kept, &g, &q, a, &x, &view, &e) == 0, "seed %d: %s",
+                      _i + 1, e.message);
+        ck_assert_uint_eq(view->n_sessions, 1);
+        char *got = print(&w, x, a), *wanted = as_if_stored(&w, &g, q, a);
+        ck_assert_msg(strcmp(got, wanted) == 0, "seed %d, question %d:\n%s\nbut stored:\n%s",
+                      _i + 1, i, got, wanted);
+    }
+    close_world(&w);
+}
+END_TEST
+
+START_TEST(a_guest_of_an_architecture_nobody_has_cannot_stay_outside)
+{
+    struct world w;
+    open_world(&w, 3);
+    static const char *const archs[] = {"pdp11"};
+    const struct guest g = {.archs = archs, .n_kernels = 1};
+    ck_assert(!guest_stays_outside(w.s, &g));
+    close_world(&w);
+}
+END_TEST
+
 START_TEST(an_unknown_validator_leaves_the_explainer_as_it_was)
 {
     struct world w;
@@ -154,6 +249,8 @@ END_TEST
 static void add(TCase *tc)
 {
     tcase_add_loop_test(tc, what_is_remembered_changes_no_answer, 0, SEEDS);
+    tcase_add_loop_test(tc, a_guest_outside_hears_what_one_in_the_snapshot_hears, 0, SEEDS);
+    tcase_add_test(tc, a_guest_of_an_architecture_nobody_has_cannot_stay_outside);
     tcase_add_test(tc, an_unknown_validator_leaves_the_explainer_as_it_was);
 }
 
