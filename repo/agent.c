@@ -8,8 +8,8 @@
 
 /* --- loading --- */
 
-static const char sql_agents[] =
-    "SELECT id, addr, architecture, status, schedulable FROM agents WHERE resource_group_id = $1";
+static const char sql_agents[] = "SELECT id, addr, architecture, status, schedulable FROM agents "
+                                 "WHERE resource_group_id = $1 LIMIT $2";
 
 static int agent_row(void *ctx, const struct pg_rows *r, struct err *e)
 {
@@ -37,7 +37,8 @@ static int agent_row(void *ctx, const struct pg_rows *r, struct err *e)
 
 static const char sql_resources[] =
     "SELECT r.agent_id, r.slot_name, r.capacity, r.reserved, r.prereserved, r.used "
-    "FROM agent_resources r JOIN agents a ON a.id = r.agent_id WHERE a.resource_group_id = $1";
+    "FROM agent_resources r JOIN agents a ON a.id = r.agent_id WHERE a.resource_group_id = $1 "
+    "LIMIT $2";
 
 static const char *const resource_columns[] = {"capacity", "reserved", "prereserved", "used"};
 
@@ -106,11 +107,11 @@ static int container_row(void *ctx, const struct pg_rows *r, struct err *e)
 
 int agent_load(struct load *l, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(&l->group_id)};
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
     if (pg_each(l->t, sql_agents, "ttttb", p, ARRAY_SIZE(p), agent_row, l, e) < 0 ||
         pg_each(l->t, sql_resources, "ttnnnn", p, ARRAY_SIZE(p), resource_row, l, e) < 0)
         return -1;
-    return pg_each(l->t, sql_containers, "ti", p, ARRAY_SIZE(p), container_row, l, e);
+    return pg_each(l->t, sql_containers, "ti", p, 1, container_row, l, e);
 }
 
 /* --- the commit's guard --- */

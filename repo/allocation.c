@@ -13,7 +13,7 @@ static const char sql_allocations[] =
     "SELECT r.kernel_id, r.slot_name, r.requested, "
     "r.reserved_at IS NOT NULL OR r.used_at IS NOT NULL AS taken "
     "FROM resource_allocations r JOIN kernels k ON k.id = r.kernel_id "
-    "WHERE k.resource_group_id = $1 AND k.status = 'PENDING' AND r.free_at IS NULL";
+    "WHERE k.resource_group_id = $1 AND k.status = 'PENDING' AND r.free_at IS NULL LIMIT $2";
 
 struct allocation_ctx {
     struct load *l;
@@ -106,7 +106,7 @@ static int load_unledgered(struct load *l, struct err *e)
 int allocation_load(struct load *l, struct err *e)
 {
     struct allocation_ctx k = {.l = l, .kernel = NONE};
-    const struct pg_param p[] = {param_uuid(&l->group_id)};
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
     l->has_ledger = arena_new(l->a, uint8_t, (size_t)l->n_kernels + 1);
     if (pg_each(l->t, sql_allocations, "utnb", p, ARRAY_SIZE(p), allocation_row, &k, e) < 0)
         return -1;

@@ -15,7 +15,7 @@ static const char sql_kernels[] =
     "SELECT k.id, k.session_id, k.status, k.architecture, k.cluster_role, k.cluster_idx, "
     "k.resource_group_id = $1 "
     "FROM kernels k JOIN sessions s ON s.id = k.session_id "
-    "WHERE s.resource_group_id = $1 AND s.status = 'PENDING'";
+    "WHERE s.resource_group_id = $1 AND s.status = 'PENDING' LIMIT $2";
 
 static void report_kernel(struct load *l, uint32_t session, const struct pg_rows *r)
 {
@@ -66,7 +66,7 @@ static int kernel_row(void *ctx, const struct pg_rows *r, struct err *e)
 
 int kernel_load(struct load *l, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(&l->group_id)};
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
     return pg_each(l->t, sql_kernels, "uutttib", p, ARRAY_SIZE(p), kernel_row, l, e);
 }
 

@@ -36,7 +36,7 @@ static const char sql_sessions[] =
     "access_key, user_uuid, group_id, domain_name, designated_agent_ids, "
     "status_data->'scheduler'->>'retries', status_data->'scheduler'->>'digest', "
     "status_data->'scheduler'->>'counted' "
-    "FROM sessions WHERE resource_group_id = $1 AND status = 'PENDING'";
+    "FROM sessions WHERE resource_group_id = $1 AND status = 'PENDING' LIMIT $2";
 
 struct word { /* a text of a column and what it means */
     const char *text;
@@ -219,6 +219,6 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
 
 int session_load(struct load *l, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(&l->group_id)};
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
     return pg_each(l->t, sql_sessions, "uttstsitttutuutTttt", p, ARRAY_SIZE(p), session_row, l, e);
 }

@@ -142,6 +142,14 @@ static int groups_load(struct load *l, const struct snapshot_query *q,
 
 /* --- the whole --- */
 
+struct pg_param load_limit(const struct load *l)
+{
+    struct pg_param p = param_int8(l->taste);
+    if (l->taste == 0)
+        p.len = -1;
+    return p;
+}
+
 static int load_all(struct load *l, const struct snapshot_query *q,
                     struct snapshot_spec_owners *specs, struct err *e)
 {
@@ -159,6 +167,6 @@ int snapshot_load(struct txn *t, const struct snapshot_query *q, struct snapshot
 {
     CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
     struct load *l = arena_new(scratch, struct load, 1);
-    *l = (struct load){.t = t, .b = b, .a = scratch};
+    *l = (struct load){.t = t, .b = b, .a = scratch, .taste = q->taste};
     return load_all(l, q, ret_specs, e);
 }

@@ -20,6 +20,8 @@ struct snapshot_query {
     const char *scaling_group; /* by name */
     const struct snapshot_spec *specs;
     uint32_t n_specs;
+    uint32_t taste; /* of each large table at most so many rows, to see that it can be loaded: the
+                       snapshot is good for nothing else. 0: all rows */
 };
 
 /* What was found for a spec, as builder indexes. */

@@ -34,6 +34,7 @@ struct load {
     struct arena *a; /* scratch: dies with the load */
     struct uuid group_id;
     int64_t failure_rounds;
+    uint32_t taste; /* snapshot_query */
 
     struct owner_keys owners[N_OWNER_KINDS];
     uint32_t n_owners;
@@ -54,6 +55,9 @@ static inline bool time_is_finite(int64_t us)
 {
     return us > -INT64_C(1000000000000000000) && us != INT64_MAX;
 }
+
+/* For "LIMIT $n" of the large tables: NULL, no limit, unless this is a taste. */
+struct pg_param load_limit(const struct load *l);
 
 /* The owner of that key, added when new. NULL keys stand for "" and are missing. */
 uint32_t owner_intern(struct load *l, enum owner_kind kind, const char *key);

@@ -19,6 +19,7 @@
 #include "server/round_service.h"
 
 enum {
+    REPAIR_FIRST_MS = 1000, /* after the start: the first rounds have the database to themselves */
     REPAIR_PASSES = 3,      /* while damage is found that is too young to be touched */
     REPAIR_AGAIN_S = 10,    /* between them: repo/repair.h */
     REPAIR_MS = 600 * 1000, /* one pass over one group, at most */
@@ -235,6 +236,15 @@ static void trim(struct caretaker *c)
 
 /* --- the thread --- */
 
+/* After the probe interval, or sooner when a repair is due. */
+static int64_t next_look(const struct caretaker *c)
+{
+    const int64_t now = clock_ns();
+    const int64_t next = now + CONFIG_NOW(c->config, probe_interval) * NS_PER_MS;
+    const bool due = c->passes > 0 && c->repair_ns > now && c->repair_ns < next;
+    return due ? c->repair_ns : next;
+}
+
 static void *look_around(void *arg)
 {
     struct caretaker *c = arg;
@@ -242,7 +252,7 @@ static void *look_around(void *arg)
         repair(c);
         mirror(c);
         trim(c);
-        wait_until(c, clock_ns() + CONFIG_NOW(c->config, probe_interval) * NS_PER_MS);
+        wait_until(c, next_look(c));
     }
     return NULL;
 }
@@ -256,6 +266,7 @@ int caretaker_create(const struct config *g, struct hub *hub, struct caretaker *
     c->hub = hub;
     c->gate = manager_gate_create(g);
     c->passes = g->repair_at_start ? REPAIR_PASSES : 0;
+    c->repair_ns = clock_ns() + REPAIR_FIRST_MS * NS_PER_MS;
     pthread_mutex_init(&c->lock, NULL);
     clock_cond_init(&c->wake);
     if (pg_create(g->database, &c->pg, e) < 0 ||

@@ -19,8 +19,9 @@
 #include "server/log.h"
 
 enum {
-    LOOK_MS = 5000, /* longest question to the database */
-    LOAD_MS = 60000 /* longest load of a group */
+    LOOK_MS = 5000,  /* longest question to the database */
+    LOAD_MS = 60000, /* longest load of a group */
+    TASTE_ROWS = 10  /* of each large table: the first round loads them all anyway */
 };
 
 struct startup {
@@ -64,7 +65,7 @@ static int check_redis(struct startup *s, struct err *e)
 static int load(struct startup *s, const char *group, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
-    const struct snapshot_query q = {.scaling_group = group};
+    const struct snapshot_query q = {.scaling_group = group, .taste = TASTE_ROWS};
     struct snapshot_builder *b = builder_create(a);
     struct snapshot_spec_owners unused;
     CLEANUP(txn_rollbackp) struct txn *t = NULL;

@@ -2,9 +2,10 @@
  *
  * What the configuration alone decides is checked before it listens (startup_check_options). What
  * others decide is waited for while it listens and says NOT_SERVING: the database and its schema,
- * Redis where it is needed, and that a snapshot of a scaling group can be loaded, or there is no
- * group. When all is well HEALTH_START is. When it is not within startup_timeout, or a wait cannot
- * help (the database is ahead), the daemon ends with an exit code and a sentence that say why.
+ * Redis where it is needed, and that a snapshot of a scaling group can be loaded (a few rows of
+ * each table are), or there is no group. When all is well HEALTH_START is. When it is not within
+ * startup_timeout, or a wait cannot help (the database is ahead), the daemon ends with an exit code
+ * and a sentence that say why.
  *
  * The thread tells that it came to an end by STARTUP_SIGNAL to the process. */
 #ifndef BERTH_SERVER_STARTUP_H

@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 
+import check  # noqa: E402  pylint: disable=wrong-import-position
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
 from world import Server, Services  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -101,6 +102,11 @@ class Bench:
         self.services.close()
 
 
+    def wal(self) -> int:
+        """Bytes of WAL written so far."""
+        return int(self.psql("postgres", "-c", "SELECT pg_current_wal_insert_lsn() - '0/0'"))
+
+
 def phases(answer: Any) -> str:
     return " ".join(f"{p.name} {p.duration.ToMilliseconds()}" for p in answer.round.phases)
 
@@ -120,15 +126,21 @@ def whole_round(bench: Bench, sessions: int, agents: int, times: int) -> Whole:
     for _ in range(times):
         name = bench.copy("big")
         bench.floor(name, "read")  # the copy is in memory from here on
-        floor = bench.floor(name, "read") + bench.floor(name, "write")
+        floor = bench.floor(name, "read")
+        begin = bench.wal()
+        floor += bench.floor(name, "write")
+        bare = (bench.wal() - begin) / sessions
         bench.drop(name)
         name = bench.copy("big")
         bench.floor(name, "read")
         server = bench.server(name)
+        begin = bench.wal()
         took, answer = bench.round(server)
+        written = (bench.wal() - begin) / sessions
         if answer.counts.scheduled != sessions:
             raise RuntimeError(f"{answer.counts.scheduled} of {sessions} sessions were scheduled")
-        print(f"{sessions} x {agents}: floor {floor:.3f} s, round {took:.3f} s; ms: {phases(answer)}", flush=True)
+        print(f"{sessions} x {agents}: floor {floor:.3f} s, round {took:.3f} s; ms: {phases(answer)}; "
+              f"WAL a decision: floor {bare:.0f} bytes, round {written:.0f}", flush=True)
         server.stop()
         bench.drop(name)
         if best is None or took / floor < best.round / best.floor:
@@ -154,19 +166,28 @@ def idle_round(bench: Bench, sessions: int, agents: int) -> float:
     return best
 
 
-def restart(bench: Bench, sessions: int, agents: int) -> tuple[float, float]:
-    """From the start of the process until the decisions of a first round are made (before they are committed),
-    and the bare read of the same rows."""
+def restart(bench: Bench, sessions: int, agents: int, times: int) -> tuple[float, float]:
+    """Seconds from the start of the process until the decisions of a first round are made (before they are
+    committed), and the bare read of the same rows. The run with the smallest ratio counts."""
     bench.make("queue", sessions=sessions, agents=agents)
     name = bench.copy("queue")
     bench.floor(name, "read")
-    read = bench.floor(name, "read")
-    begin = time.monotonic()
-    server = bench.server(name)
-    answer = bench.plan(server)
-    took = time.monotonic() - begin
-    print(f"restart: {took:.3f} s; ms: {phases(answer)}", flush=True)
-    server.stop()
+    bench.server(name).stop()  # the client, too, has done it all once before
+    best = None
+    check.pause = 0.001  # what we wait for is seen at once
+    for _ in range(times):
+        read = bench.floor(name, "read")
+        begin = time.monotonic()
+        server = bench.server(name)
+        serves = time.monotonic() - begin
+        answer = bench.plan(server)
+        took = time.monotonic() - begin
+        print(f"restart: bare read {read:.3f} s, decided {took:.3f} s after the start, SERVING {serves:.3f} s after "
+              f"it; ms: {phases(answer)}", flush=True)
+        server.stop()
+        if best is None or took / read < best[0] / best[1]:
+            best = (took, read)
+    check.pause = 0.02
     bench.drop(name)
     bench.drop("queue")
-    return took, read
+    return best

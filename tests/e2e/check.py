@@ -10,6 +10,7 @@ from typing import Any
 
 passed = 0
 failed = 0
+pause = 0.02  # seconds between two looks at a condition
 
 
 def check(condition: Any, sentence: str, detail: object = "") -> bool:
@@ -55,4 +56,4 @@ def await_true(condition: Callable[[], Any], seconds: float, what: str) -> Any:
             return value
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds} s for {what}")
-        time.sleep(0.02)
+        time.sleep(pause)

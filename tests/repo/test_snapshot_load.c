@@ -31,6 +31,26 @@ START_TEST(snapshot_of_an_empty_group_is_empty)
 }
 END_TEST
 
+START_TEST(snapshot_taste_reads_no_more_rows_than_it_says)
+{
+    CLEANUP(world_close)
+    struct world w = world_open("SELECT t.session('s' || i, 1, 1) FROM generate_series(1, 5) i");
+    static const uint32_t tastes[] = {0, 2, 9}, sessions[] = {5, 2, 5}, agents[] = {2, 2, 2};
+    for (size_t i = 0; i < ARRAY_SIZE(tastes); i++) {
+        CLEANUP(txn_rollbackp) struct txn *t = NULL;
+        struct snapshot_builder *b = builder_create(w.a);
+        struct err e = {.code = ERR_NONE};
+        const struct snapshot_query q = {.scaling_group = "g1", .taste = tastes[i]};
+        assert_done(txn_begin(w.c, TXN_READ_SNAPSHOT, &t, &e), &e, "begin");
+        assert_done(snapshot_load(t, &q, b, NULL, &e), &e, "taste a group");
+        const struct snapshot *s = builder_finish(b);
+        ck_assert_msg(s->n_sessions == sessions[i] && s->n_agents == agents[i],
+                      "a taste of %u rows: %u sessions, %u agents", tastes[i], s->n_sessions,
+                      s->n_agents);
+    }
+}
+END_TEST
+
 /* --- rows that can be read --- */
 
 START_TEST(snapshot_has_sessions_kernels_and_requests)
@@ -236,6 +256,7 @@ int main(void)
     tcase_add_test(tc, snapshot_has_agents_of_any_status);
     tcase_add_test(tc, snapshot_has_dependencies_with_their_state);
     tcase_add_test(tc, snapshot_has_session_groups_and_members);
+    tcase_add_test(tc, snapshot_taste_reads_no_more_rows_than_it_says);
     tcase_add_test(tc, snapshot_reads_the_pending_timeout);
     tcase_add_test(tc, snapshot_has_options_and_cursors);
     suite_add_tcase(s, tc);
