@@ -335,7 +335,7 @@ static bool exchange(struct fanout *f, bool *ret_woken, struct err *e)
     int wait_ms = wait_ns <= 0 ? 0 : (int)least(wait_ns / NS_PER_MS + 1, 60000);
     uint64_t count;
     (void)poll(fds, 3, wait_ms); /* a signal is like a timeout */
-    *ret_woken = read(f->wake, &count, sizeof(count)) == sizeof(count);
+    *ret_woken = read(f->wake, &count, sizeof(count)) == (ssize_t)sizeof(count);
     for (int i = 0; i < 2 && f->listener.context != NULL; i++)
         if (fds[1 + i].revents != 0 && !serve(wires[i], fds[1 + i].revents))
             return fall(f, e, trouble(wires[i]));

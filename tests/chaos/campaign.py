@@ -9,7 +9,6 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import transitions  # noqa: E402  pylint: disable=wrong-import-position
 from check import await_true  # noqa: E402  pylint: disable=wrong-import-position
 from replica import Replica  # noqa: E402  pylint: disable=wrong-import-position
 from workload import GROUPS, Workload  # noqa: E402  pylint: disable=wrong-import-position
-from world import Services  # noqa: E402  pylint: disable=wrong-import-position
+from world import Services, make_folder  # noqa: E402  pylint: disable=wrong-import-position
 
 BURST_SECONDS = 12
 SETTLE_SECONDS = 60
@@ -38,7 +37,7 @@ class Campaign:
 
     def __init__(self, build: Path, seed: int, n_replicas: int) -> None:
         self.build = build
-        self.folder = Path(tempfile.mkdtemp(prefix="berth-chaos-", dir="/tmp"))
+        self.folder = make_folder("chaos")
         self.folder.chmod(0o711)
         self.database = "chaos"
         self.counts: dict[str, int] = {}

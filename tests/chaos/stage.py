@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import stubs  # noqa: E402  pylint: disable=wrong-import-position
 import transitions  # noqa: E402  pylint: disable=wrong-import-position
 from check import await_true  # noqa: E402  pylint: disable=wrong-import-position
 from workload import ENQUEUE_SESSION  # noqa: E402  pylint: disable=wrong-import-position
-from world import Server, Services  # noqa: E402  pylint: disable=wrong-import-position
+from world import Server, Services, make_folder  # noqa: E402  pylint: disable=wrong-import-position
 
 LEASE_SECONDS = 0.3
 GROUP = "group1"
@@ -34,7 +33,7 @@ class Stage:
 
     def __init__(self, build: Path) -> None:
         self.build = build
-        self.folder = Path(tempfile.mkdtemp(prefix="berth-stage-", dir="/tmp"))
+        self.folder = make_folder("stage")
         self.folder.chmod(0o711)
         stubs.generate(ROOT, self.folder / "stubs")
         self.services = Services(self.folder / "services")

@@ -6,13 +6,12 @@ import argparse
 import importlib
 import shutil
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
 import check
 import stubs
-from world import ROOT, World
+from world import ROOT, World, make_folder
 
 # Modules, each with a function test(world), run on a fresh database of its own.
 TESTS = ["reads", "rounds", "events", "cancels", "recordings", "explains", "bad_input", "foreign", "replicas", "faults", "metrics", "bridge", "loops"]
@@ -25,7 +24,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=TESTS, choices=TESTS, help="run only these")
     options = parser.parse_args()
 
-    folder = Path(tempfile.mkdtemp(prefix="berth-e2e-", dir="/tmp"))
+    folder = make_folder("e2e")
     folder.chmod(0o711)
     stubs.generate(ROOT, folder / "stubs")
     world = World(options.build.resolve(), folder)

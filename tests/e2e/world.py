@@ -4,6 +4,7 @@ and berthd on a random port. Everything that is started here is ended here, by i
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -16,6 +17,11 @@ from stubs import Client
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 30  # a server with sanitizers on a busy machine
 SEED = "1"
+
+
+def make_folder(name: str) -> Path:
+    """For what goes with a test; in BERTH_TEST_FOLDER or /tmp, as a socket's path must be short."""
+    return Path(tempfile.mkdtemp(prefix=f"berth-{name}-", dir=os.environ.get("BERTH_TEST_FOLDER", "/tmp")))
 
 
 class Services:

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -30,7 +29,7 @@ import stubs  # noqa: E402  pylint: disable=wrong-import-position
 import transitions  # noqa: E402  pylint: disable=wrong-import-position
 from check import await_true  # noqa: E402  pylint: disable=wrong-import-position
 from workload import GROUPS, Workload  # noqa: E402  pylint: disable=wrong-import-position
-from world import Server, Services  # noqa: E402  pylint: disable=wrong-import-position
+from world import Server, Services, make_folder  # noqa: E402  pylint: disable=wrong-import-position
 
 CATCH_UP_SECONDS = 60
 CLIENTS = 3  # of the subscribers, so many are berthctl
@@ -106,7 +105,7 @@ class Campaign:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.build, self.seed = options.build.resolve(), options.seed
-        self.folder = Path(tempfile.mkdtemp(prefix="berth-eventlog-", dir="/tmp"))
+        self.folder = make_folder("eventlog")
         self.folder.chmod(0o711)
         self.counts: dict[str, int] = {}
         self.faults: list[str] = []

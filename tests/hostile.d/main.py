@@ -7,7 +7,6 @@ import argparse
 import shutil
 import string
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
 from table import ROWS, Row  # noqa: E402  pylint: disable=wrong-import-position
-from world import ROOT, World  # noqa: E402  pylint: disable=wrong-import-position
+from world import ROOT, World, make_folder  # noqa: E402  pylint: disable=wrong-import-position
 
 # What a preview says of what a round then does.
 VERDICTS = {"SCHEDULED": "FITS", "WAITING": "WAITS", "BLOCKED": "BLOCKED", "INFEASIBLE": "INFEASIBLE", "INVALID": "INVALID"}
@@ -146,7 +145,7 @@ def main() -> int:
     parser.add_argument("--self-check", action="store_true",
                         help="expect something wrong of three rows, and fail unless just that is noticed")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="berth-hostile-", dir="/tmp"))
+    folder = make_folder("hostile")
     folder.chmod(0o711)
     stubs.generate(ROOT, folder / "stubs")
     world = World(options.build.resolve(), folder)

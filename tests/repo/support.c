@@ -323,28 +323,59 @@ static int use_servers(unsigned flags)
     return 0;
 }
 
-/* A template that many programs use, one after the other. */
+/* A template that many programs use. */
 static const char *shared_template(void)
 {
     return servers == NULL ? getenv("BERTH_TEST_TEMPLATE") : NULL;
 }
 
+static bool database_exists(const char *name)
+{
+    char sql[TEXT], why[TEXT], found[8] = "";
+    const struct db postgres = db_named("postgres");
+    (void)snprintf(sql, sizeof(sql), "SELECT 1 FROM pg_database WHERE datname = '%s'", name);
+    return try_sql(&postgres, sql, found, sizeof(found), why) && *found != '\0';
+}
+
+static void drop_template(void)
+{
+    char sql[TEXT], why[TEXT];
+    const struct db postgres = db_named("postgres");
+    (void)snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS %s WITH (FORCE)", template_name);
+    (void)try_sql(&postgres, sql, NULL, 0, why);
+}
+
+/* Gives the template that is made the shared name, unless another program was first. */
+static int share_template(void)
+{
+    char sql[TEXT], why[TEXT];
+    const char *name = shared_template();
+    const struct db postgres = db_named("postgres");
+    (void)snprintf(sql, sizeof(sql), "ALTER DATABASE %s RENAME TO %s", template_name, name);
+    if (!try_sql(&postgres, sql, NULL, 0, why)) {
+        drop_template();
+        if (!database_exists(name)) {
+            (void)fprintf(stderr, "test servers: %s: %s\n", sql, why);
+            return -1;
+        }
+    }
+    (void)snprintf(template_name, sizeof(template_name), "%s", name);
+    return 0;
+}
+
 /* The migrated database that the tests' databases are copies of. */
 static int make_template(void)
 {
-    char sql[TEXT], why[TEXT], found[8] = "";
+    char sql[TEXT], why[TEXT];
     struct err e;
     struct pg *c = NULL;
-    if (shared_template() != NULL)
+    if (shared_template() != NULL && database_exists(shared_template())) {
         (void)snprintf(template_name, sizeof(template_name), "%s", shared_template());
-    else
-        (void)snprintf(template_name, sizeof(template_name), "template_%d_%llx", (int)getpid(),
-                       now_us());
-    const struct db postgres = db_named("postgres"), template = db_named(template_name);
-    (void)snprintf(sql, sizeof(sql), "SELECT 1 FROM pg_database WHERE datname = '%s'",
-                   template_name);
-    if (try_sql(&postgres, sql, found, sizeof(found), why) && *found != '\0')
         return 0;
+    }
+    (void)snprintf(template_name, sizeof(template_name), "template_%d_%llx", (int)getpid(),
+                   now_us());
+    const struct db postgres = db_named("postgres"), template = db_named(template_name);
     (void)snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE template0", template_name);
     if (!try_sql(&postgres, sql, NULL, 0, why)) {
         (void)fprintf(stderr, "test servers: %s: %s\n", sql, why);
@@ -355,15 +386,9 @@ static int make_template(void)
     if (done != 0)
         (void)fprintf(stderr, "test servers: cannot migrate: %s (%s)\n", e.message, e.detail);
     pg_close(c);
-    return done == 0 ? 0 : -1;
-}
-
-static void drop_template(void)
-{
-    char sql[TEXT], why[TEXT];
-    const struct db postgres = db_named("postgres");
-    (void)snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS %s WITH (FORCE)", template_name);
-    (void)try_sql(&postgres, sql, NULL, 0, why);
+    if (done != 0)
+        return -1;
+    return shared_template() != NULL ? share_template() : 0;
 }
 
 int support_run(Suite *suite, unsigned flags)

@@ -230,8 +230,12 @@ struct servers *servers_create(const bool wanted[N_SERVERS])
         complain("mmap");
         return NULL;
     }
-    (void)snprintf(s->folder, sizeof(s->folder), "/tmp/berth-test-XXXXXX");
-    if (mkdtemp(s->folder) == NULL || give_to_postgres(s->folder) < 0) {
+    const char *within = getenv("BERTH_TEST_FOLDER");
+    const int length = snprintf(s->folder, sizeof(s->folder), "%s/berth-test-XXXXXX",
+                                within != NULL ? within : "/tmp");
+    errno = ENAMETOOLONG; /* PostgreSQL's socket is in there */
+    if (length >= (int)sizeof(s->folder) || mkdtemp(s->folder) == NULL ||
+        give_to_postgres(s->folder) < 0) {
         complain(s->folder);
         goto fail;
     }

@@ -101,8 +101,12 @@ END_TEST
 START_TEST(look_costs_one_question_when_nothing_was_committed)
 {
     CLEANUP(world_close) struct world w = world_open(setting);
-    const struct group_look a = look(&w, NULL);
-    const struct group_look b = look(&w, a.snapshot);
+    const int64_t deadline = in_ms(10000);
+    struct group_look a, b;
+    do { /* a commit in the database of another test is one, too */
+        a = look(&w, NULL);
+        b = look(&w, a.snapshot);
+    } while (!b.is_same && in_ms(0) < deadline);
     ck_assert_msg(b.is_same && b.n_groups == 0, "read all of it although nothing changed");
     ck_assert_msg(b.now >= a.now, "the clock went back");
     world_do(&w.d, "SELECT t.session('s2', 1, 1024)");

@@ -2,6 +2,8 @@
 #include "tests/rpc/certificates.h"
 
 #include <check.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@ enum { PATHS = 256 };
 static char all[32], folder[32];
 static char *paths[PATHS]; /* given away; freed at the end */
 static unsigned n_paths;
+static pthread_mutex_t paths_lock = PTHREAD_MUTEX_INITIALIZER; /* a test's threads ask, too */
 
 static void run(const char *const *argv)
 {
@@ -65,11 +68,15 @@ void certificates_end(void)
 char *certificate_path(const char *flag, const char *name)
 {
     char *path = NULL;
-    ck_assert_uint_lt(n_paths, PATHS);
     ck_assert_int_ge(asprintf(&path, "%s%s%s/%s", flag != NULL ? flag : "", flag != NULL ? "=" : "",
                               folder, name),
                      0);
-    paths[n_paths++] = path;
+    pthread_mutex_lock(&paths_lock);
+    const bool has_room = n_paths < PATHS;
+    if (has_room)
+        paths[n_paths++] = path;
+    pthread_mutex_unlock(&paths_lock);
+    ck_assert_msg(has_room, "more than %d paths", PATHS);
     return path;
 }
 

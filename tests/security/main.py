@@ -6,14 +6,13 @@ import argparse
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
 import check  # noqa: E402
 import stubs  # noqa: E402
-from world import ROOT, World  # noqa: E402
+from world import ROOT, World, make_folder  # noqa: E402
 
 import matrix  # noqa: E402
 import secrets_kept  # noqa: E402
@@ -25,7 +24,7 @@ def main() -> int:
     parser.add_argument("build", type=Path, help="build folder with server/berthd")
     options = parser.parse_args()
 
-    folder = Path(tempfile.mkdtemp(prefix="berth-roles-", dir="/tmp"))
+    folder = make_folder("roles")
     folder.chmod(0o711)
     stubs.generate(ROOT, folder / "stubs")
     subprocess.run([ROOT / "tests/lib/certificates", folder / "certificates"], check=True)

@@ -6,7 +6,6 @@ import argparse
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import check  # noqa: E402  pylint: disable=wrong-import-position
 import rows  # noqa: E402  pylint: disable=wrong-import-position
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
 from load import TEMPLATE, Load  # noqa: E402  pylint: disable=wrong-import-position
-from world import ROOT, Server, World  # noqa: E402  pylint: disable=wrong-import-position
+from world import ROOT, Server, World, make_folder  # noqa: E402  pylint: disable=wrong-import-position
 
 GROUPS = ["gpu", "lab"]
 EXIT_SCHEMA = 3
@@ -154,7 +153,7 @@ def main() -> int:
     parser.add_argument("new", type=Path)
     parser.add_argument("--seconds", type=float, default=1)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="berth-upgrade-", dir="/tmp"))
+    folder = make_folder("upgrade")
     folder.chmod(0o711)
     stubs.generate(ROOT, folder / "stubs")
     old, new = options.old.resolve(), options.new.resolve()
