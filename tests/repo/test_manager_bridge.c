@@ -238,6 +238,21 @@ START_TEST(one_replica_at_a_time_tells_a_group)
 }
 END_TEST
 
+START_TEST(a_bridge_with_nothing_to_tell_only_looks)
+{
+    CLEANUP(PQfinishp) PGconn *other = PQconnectdb(w.d.conninfo);
+    world_do(&w.d, "SELECT t.tell('g1', 1, 's1', '', '0')");
+    while (step("all there is").found)
+        ;
+    /* everything but a plain SELECT would wait for this */
+    PQclear(PQexec(other, "BEGIN; LOCK TABLE berth.manager_bridge IN EXCLUSIVE MODE"));
+    pg_deadline(w.c, in_ms(2000));
+    ck_assert_msg(!step("nothing new, beside a lock").found, "something was told");
+    pg_deadline(w.c, 0);
+    PQclear(PQexec(other, "ROLLBACK"));
+}
+END_TEST
+
 #ifdef BERTH_FAULTS
 START_TEST(who_dies_before_the_commit_is_followed_by_one_who_tells_it_again)
 {
@@ -302,6 +317,7 @@ int main(void)
     tcase_add_test(tc, keys_of_wrong_types_that_are_set_anyway_do_no_harm);
     tcase_add_test(tc, nothing_is_missed_while_redis_is_away_or_erased);
     tcase_add_test(tc, one_replica_at_a_time_tells_a_group);
+    tcase_add_test(tc, a_bridge_with_nothing_to_tell_only_looks);
 #ifdef BERTH_FAULTS
     tcase_add_test(tc, who_dies_before_the_commit_is_followed_by_one_who_tells_it_again);
 #endif
