@@ -13,6 +13,7 @@
 #include <grpc/grpc_security.h>
 
 #include "server/guard.h"
+#include "server/server_accept.h"
 
 static grpc_arg int_arg(const char *key, int64_t value)
 {
@@ -40,6 +41,7 @@ grpc_server *listen_create(const struct config *g)
     /* The age comes last, because only its absence says "never". */
     grpc_channel_args list = {.num_args = ARRAY_SIZE(args) - (g->max_connection_age == 0),
                               .args = args};
+    accept_prepare();
     return grpc_server_create(&list, NULL);
 }
 

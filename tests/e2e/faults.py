@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import socket
 from typing import Any
 
 from cancels import one
@@ -116,6 +119,43 @@ def check_cut_connections(world: World) -> None:
     check(True, "connections cut by an operator: calls work again")
 
 
+def is_greeted(port: int) -> bool:
+    """A connection of its own: whether the server answers the greeting of HTTP/2."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+            connection.settimeout(2)
+            return len(connection.recv(9)) == 9
+    except OSError:
+        return False
+
+
+def check_no_descriptors(world: World) -> None:
+    """As many connections as there are descriptors, and more; then they are gone."""
+    world.end()
+    server = world.start_server()
+    server.await_health("SERVING")
+    pid, kind = server.process.pid, resource.RLIMIT_NOFILE
+    before = resource.prlimit(pid, kind)
+    resource.prlimit(pid, kind, (len(os.listdir(f"/proc/{pid}/fd")) + 3, before[1]))
+    strangers = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(40)]
+    await_true(
+        lambda: "no descriptor is left" in server.log.read_text("utf-8")
+        or "open files" in server.log.read_text("utf-8"),
+        20,
+        "the limit of descriptors to be reached",
+    )
+    equal(world.client.health(), "SERVING", "no descriptor is left: who is connected is served")
+    resource.prlimit(pid, kind, before)
+    for stranger in strangers:
+        stranger.close()
+    try:
+        await_true(lambda: is_greeted(server.port), 20, "a new connection")
+        check(True, "descriptors are free again: new connections are taken")
+    except TimeoutError:
+        check(False, "descriptors are free again: new connections are taken", server.tail())
+
+
 def check_empty_database(world: World) -> None:
     world.end()
     world.create_database("e2e_unmigrated")
@@ -145,5 +185,6 @@ def test(world: World) -> None:
     check_redis_away(world)
     check_redis_required(world)
     check_cut_connections(world)
+    check_no_descriptors(world)
     check_consistency(world, "after these faults")
     check_empty_database(world)
