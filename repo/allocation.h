@@ -16,14 +16,15 @@
 int allocation_reserve(struct txn *t, const struct snapshot *s, const uint32_t *kernels, uint32_t n,
                        struct arena *a, bool *matched, struct err *e) MUST_CHECK;
 
-struct allocation_release { /* given back to agents, summed by slot */
+struct allocation_release { /* given back to agents, summed by session and slot */
+    uint32_t session;       /* of those given */
     const char *slot;
     const char *amount; /* plain decimal text, > 0 */
 };
 
 /* Ends the live rows of these sessions' kernels (free_at) and gives their buckets back to the
- * agents they were taken from. ret (NULL is fine) is by slot name; the rows keep their buckets as a
- * record. */
+ * agents they were taken from. ret (NULL is fine) is by session and slot name; the rows keep their
+ * buckets as a record. */
 int allocation_free(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
                     struct allocation_release **ret, uint32_t *ret_n, struct err *e) MUST_CHECK;
 

@@ -160,28 +160,33 @@ int kernel_cancel(struct txn *t, const struct uuid *sessions, uint32_t n, const 
 static const char sql_terminate[] =
     "UPDATE kernels SET status = 'TERMINATING', status_info = $2, status_changed = now(), "
     "status_history = " SQL_MERGED(
-        "status_history", SQL_STAMP("TERMINATING")) " "
-                                                    "WHERE session_id = $1 AND status NOT IN "
-                                                    "('TERMINATING'," SQL_KERNEL_TERMINAL ")";
+        "status_history",
+        SQL_STAMP("TERMINATING")) " "
+                                  "WHERE session_id = ANY($1::uuid[]) AND status NOT IN "
+                                  "('TERMINATING'," SQL_KERNEL_TERMINAL ")";
 
-int kernel_terminate(struct txn *t, const struct uuid *session, const char *reason, struct err *e)
+int kernel_terminate(struct txn *t, const struct uuid *sessions, uint32_t n, const char *reason,
+                     struct arena *a, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(session), param_text(reason)};
+    const struct pg_param p[] = {param_array_uuid(a, sessions, n), param_text(reason)};
     return pg_exec(t, sql_terminate, p, ARRAY_SIZE(p), NULL, e);
 }
 
-static const char sql_lock[] = "SELECT status IN (" SQL_KERNEL_STARTED ") FROM kernels "
-                               "WHERE session_id = $1 ORDER BY id FOR UPDATE";
+static const char sql_lock[] =
+    "SELECT u.ord, k.status IN (" SQL_KERNEL_STARTED ") FROM kernels k "
+    "JOIN unnest($1::uuid[]) WITH ORDINALITY AS u(id, ord) ON u.id = k.session_id "
+    "ORDER BY k.id FOR UPDATE OF k";
 
-int kernel_lock(struct txn *t, const struct uuid *session, bool *ret_started, struct err *e)
+int kernel_lock(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
+                bool *started, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(session)};
+    const struct pg_param p[] = {param_array_uuid(a, sessions, n)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(t, sql_lock, "b", p, ARRAY_SIZE(p), &r, e) < 0)
+    if (pg_query(t, sql_lock, "ib", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
-    bool started = false;
+    for (uint32_t i = 0; i < n; i++)
+        started[i] = false;
     for (uint32_t i = 0; i < rows_count(r); i++)
-        started = started || rows_bool(r, i, 0);
-    *ret_started = started;
+        started[rows_int(r, i, 0) - 1] |= rows_bool(r, i, 1);
     return 0;
 }

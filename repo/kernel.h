@@ -27,12 +27,12 @@ int kernel_mirror(struct txn *t, const struct session_failure *v, uint32_t n, st
 int kernel_cancel(struct txn *t, const struct uuid *sessions, uint32_t n, const char *reason,
                   struct arena *a, struct err *e) MUST_CHECK;
 
-/* Kernels of a session that are not over become TERMINATING. */
-int kernel_terminate(struct txn *t, const struct uuid *session, const char *reason,
-                     struct err *e) MUST_CHECK;
+/* Kernels of these sessions that are not over become TERMINATING. */
+int kernel_terminate(struct txn *t, const struct uuid *sessions, uint32_t n, const char *reason,
+                     struct arena *a, struct err *e) MUST_CHECK;
 
-/* Locks the kernels of a session by id; *ret_started: a container of it may exist. */
-int kernel_lock(struct txn *t, const struct uuid *session, bool *ret_started,
-                struct err *e) MUST_CHECK;
+/* Locks the kernels of these sessions by id; started[i]: a container of session i may exist. */
+int kernel_lock(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
+                bool *started, struct err *e) MUST_CHECK;
 
 #endif

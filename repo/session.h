@@ -7,11 +7,13 @@
 struct cancel_result {
     const char *previous_status, *status; /* static storage or arena */
     bool already_terminal;
+    bool unknown;                /* of many: there is no such session */
+    bool forbidden;              /* permit() said no; nothing was done */
     struct event_slot *released; /* summed over the agents, by slot name */
     uint32_t n_released;
     struct event *events; /* 0 or 1 */
     uint32_t n_events;
-    struct owner_count *owners;
+    struct owner_count *owners; /* of many: those of all are with the first */
     uint32_t n_owners;
 };
 
@@ -24,14 +26,24 @@ struct cancel_input {
     int (*answer)(void *ctx, const struct cancel_result *r, struct arena *a, uint8_t **ret,
                   size_t *ret_len, struct err *e);
     void *answer_ctx;
+    /* May a session of this scaling group be cancelled? Asked once the session is locked. NULL:
+     * yes. */
+    bool (*permit)(void *ctx, const char *scaling_group);
+    void *permit_ctx;
 };
 int session_cancel(struct pg *c, const struct cancel_input *in, struct arena *a,
                    struct cancel_result *ret, struct err *e) MUST_CHECK;
+/* The same of n different sessions in one transaction, all or none: after -1 nothing was done, and
+ * the caller may try them one by one. A session that is unknown is one of the results. */
+int session_cancel_many(struct pg *c, const struct cancel_input *const *in, uint32_t n,
+                        struct arena *a, struct cancel_result *ret, struct err *e) MUST_CHECK;
 
 /* Group, status and pending order data of one session. ERR_NOT_FOUND, reason UNKNOWN_SESSION. */
 struct session_place {
     const char *scaling_group, *status;
 };
+/* ERR_NOT_FOUND, reason UNKNOWN_SESSION. Returns -1. */
+int session_unknown(struct err *e, const struct uuid *id);
 int session_find(struct txn *t, const struct uuid *id, struct arena *a, struct session_place *ret,
                  struct err *e) MUST_CHECK;
 

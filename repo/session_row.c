@@ -129,16 +129,16 @@ int session_mark_cancelled(struct txn *t, const struct uuid *ids, uint32_t n, co
 
 static const char sql_terminate[] =
     "UPDATE sessions SET status = 'TERMINATING', status_info = $3, "
-    "status_history = " SQL_MERGED("status_history",
-                                   SQL_STAMP("TERMINATING")) " "
-                                                             "WHERE id = $1 AND status = $2";
+    "status_history = " SQL_MERGED(
+        "status_history", SQL_STAMP("TERMINATING")) " "
+                                                    "WHERE id = ANY($1::uuid[]) AND status = $2";
 
-int session_mark_terminating(struct txn *t, const struct uuid *id, const char *from,
-                             const char *reason, struct err *e)
+int session_mark_terminating(struct txn *t, const struct uuid *ids, uint32_t n, const char *from,
+                             const char *reason, struct arena *a, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(id), param_text(from), param_text(reason)};
+    const struct pg_param p[] = {param_array_uuid(a, ids, n), param_text(from), param_text(reason)};
     int64_t changed = 0;
     if (pg_exec(t, sql_terminate, p, ARRAY_SIZE(p), &changed, e) < 0)
         return -1;
-    return expect_rows("to TERMINATING", changed, 1, e);
+    return expect_rows("to TERMINATING", changed, n, e);
 }

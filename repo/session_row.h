@@ -35,8 +35,8 @@ int session_mark_cancelled(struct txn *t, const struct uuid *ids, uint32_t n, co
                            const char *reason, struct arena *a, struct err *e) MUST_CHECK;
 
 /* -> TERMINATING from exactly that status. */
-int session_mark_terminating(struct txn *t, const struct uuid *id, const char *from,
-                             const char *reason, struct err *e) MUST_CHECK;
+int session_mark_terminating(struct txn *t, const struct uuid *ids, uint32_t n, const char *from,
+                             const char *reason, struct arena *a, struct err *e) MUST_CHECK;
 
 /* {"a1","a2"}: an array of texts in PostgreSQL's text form. */
 char *text_array(const char *const *v, uint32_t n, struct arena *a);

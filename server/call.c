@@ -99,7 +99,10 @@ static const struct err gone = {
 
 /* --- steps --- */
 
-enum { LONGEST_S = 366 * 86400 }; /* so that no arithmetic on a deadline overflows */
+enum {
+    LONGEST_S = 366 * 86400, /* so that no arithmetic on a deadline overflows */
+    TOGETHER_BYTES = 4096    /* of requests that are unpacked into one arena */
+};
 
 /* details.deadline is of core's monotonic clock, whose zero is its own affair. */
 static int64_t deadline_of(const struct call *c)
@@ -165,6 +168,8 @@ static enum call_state on_read(struct call *c, bool ok)
         return CALL_RUNNING;
     }
     c->job.run = call_run_job;
+    if (c->method->many != NULL && c->request_bytes <= TOGETHER_BYTES)
+        c->job.run_many = call_run_jobs;
     atomic_fetch_add(&c->lent, 1);
     if (executors_submit(c->server->app->executors, &c->job, &e) < 0) {
         atomic_fetch_sub(&c->lent, 1);

@@ -137,6 +137,7 @@ void call_dismiss(struct call *c);
 /* call_run.c: unpacks the request, runs the handler, packs the answer, then makes the step DONE. */
 void call_run_inline(struct call *c);
 void call_run_job(struct job *j, struct executor *x);
+void call_run_jobs(struct job *first, struct executor *x); /* calls of one method with `many` */
 
 /* stream.c, lock held: the queue. */
 void stream_pump(struct call *c); /* hands the next message to gRPC, if there is one */

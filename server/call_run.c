@@ -15,6 +15,15 @@
 #include "server/server_private.h"
 #include "server/trace.h"
 
+/* One call on its way through its handler. */
+struct run {
+    struct call *c;
+    struct rpc_context x;
+    struct inbound_memory memory;
+    struct rpc_one one;
+    bool done; /* with others; one.rc and one.response tell how */
+};
+
 /* The request as one piece; the slice is to be unreferenced. */
 static int read_bytes(grpc_byte_buffer *b, grpc_slice *ret, struct err *e)
 {
@@ -101,19 +110,21 @@ static void log_effect(const struct rpc_context *x)
                  LOG_STR("about", x->effect), LOG_STR("peer", x->peer));
 }
 
-static int run_handler(struct call *c, struct rpc_context *x, const ProtobufCMessage *request,
-                       struct err *e)
+static int run_handler(struct run *r)
 {
-    void *response = NULL;
+    struct call *c = r->c;
+    struct rpc_one *one = &r->one;
     if (c->method->kind == RPC_STREAM) {
-        c->opened = c->method->run.stream(x, request, &c->stream, e) == 0;
-        assert(!c->opened || check_asked(c, x, e) == 0);
+        c->opened = c->method->run.stream(&r->x, one->request, &c->stream, &one->err) == 0;
+        assert(!c->opened || check_asked(c, &r->x, &one->err) == 0);
         assert(!c->opened || c->stream.ops != NULL);
         return c->opened ? 0 : -1;
     }
-    if (c->method->run.unary(x, request, &response, e) < 0 || check_asked(c, x, e) < 0)
+    if (!r->done)
+        one->rc = c->method->run.unary(&r->x, one->request, &one->response, &one->err);
+    if (one->rc < 0 || check_asked(c, &r->x, &one->err) < 0)
         return -1;
-    pack_answer(c, x, response);
+    pack_answer(c, &r->x, one->response);
     return 0;
 }
 
@@ -157,21 +168,22 @@ static void tell_timeout(const struct call *c, struct err *e)
 }
 
 /* The handler; what it logs tells what the request was about. */
-static int run_logged(struct call *c, struct rpc_context *x, const ProtobufCMessage *request,
-                      struct err *e)
+static int run_logged(struct run *r)
 {
+    struct call *c = r->c;
+    const ProtobufCMessage *request = r->one.request;
+    assert(request != NULL); /* else run_begin() said no */
     LOG_SCOPE(scope, LOG_STR("group", request_text(request, "scaling_group")),
               LOG_STR("request_id", request_text(request, "request_id")),
               LOG_STR("session", request_text(request, "session_id")));
-    int rc = run_handler(c, x, request, e);
-    if (rc == 0) {
-        log_effect(x);
-        log_debug("call answered", LOG_STR("method", c->method->name), LOG_STR("peer", x->peer),
+    if (run_handler(r) == 0) {
+        log_effect(&r->x);
+        log_debug("call answered", LOG_STR("method", c->method->name), LOG_STR("peer", r->x.peer),
                   LOG_NUM("ms", (clock_ns() - c->started_ns) / NS_PER_MS));
         return 0;
     }
-    tell_timeout(c, e);
-    log_failure(c, x, e);
+    tell_timeout(c, &r->one.err);
+    log_failure(c, &r->x, &r->one.err);
     return -1;
 }
 
@@ -183,11 +195,15 @@ static void count_retries(struct pg *pg)
     metric_add(METRIC_commit_retries_total, METRIC_SQLSTATE_40P01, r.deadlock);
 }
 
-static void run_call(struct call *c, struct arena *a, struct executor *ex)
+/* The context, and the request unpacked; one.rc tells whether the handler may run. */
+static void run_begin(struct run *r, struct call *c, struct arena *a, struct executor *ex)
 {
-    struct inbound_memory memory = {
-        .arena = a, .cap = (size_t)CONFIG_NOW(c->server->config, max_request_memory)};
-    struct rpc_context x = {.app = c->server->app,
+    ProtobufCMessage *request = NULL;
+    *r = (struct run){.c = c,
+                      .memory = {.arena = a,
+                                 .cap = arena_used(a) +
+                                        (size_t)CONFIG_NOW(c->server->config, max_request_memory)},
+                      .x = {.app = c->server->app,
                             .arena = a,
                             .pg = ex != NULL ? ex->pg : NULL,
                             .reader = ex != NULL ? ex->reader : NULL,
@@ -196,46 +212,127 @@ static void run_call(struct call *c, struct arena *a, struct executor *ex)
                             .method = c->method->name,
                             .peer = peer_of(c, a),
                             .caller = c->caller,
-                            .call = c,
-                            .pbc = inbound_allocator(&memory)};
-    ProtobufCMessage *request = NULL;
-    struct err e = {.code = ERR_NONE};
-    int rc = 0;
-    LOG_SCOPE(scope, LOG_STR("method", c->method->name),
-              LOG_STR("traceparent", traceparent_of(&x)));
-    if ((ex != NULL && require_ready(c, &x, &e) < 0) ||
-        unpack_request(c, &memory, &request, &e) < 0)
-        rc = -1;
+                            .call = c},
+                      .one = {.err = {.code = ERR_NONE}}};
+    r->x.pbc = inbound_allocator(&r->memory);
+    r->one.context = &r->x;
+    if ((ex != NULL && require_ready(c, &r->x, &r->one.err) < 0) ||
+        unpack_request(c, &r->memory, &request, &r->one.err) < 0)
+        r->one.rc = -1;
+    r->one.request = request;
     forget_request(c);
-    memory.cap = SIZE_MAX; /* from here on it is the handler's */
-    if (rc == 0) {
-        rc = run_logged(c, &x, request, &e);
-    } else {
-        tell_timeout(c, &e);
-        log_failure(c, &x, &e);
-    }
-    if (ex != NULL)
-        count_retries(ex->pg);
-    if (rc < 0) {
+    r->memory.cap = SIZE_MAX; /* from here on it is the handler's */
+}
+
+static void run_end(struct run *r)
+{
+    struct call *c = r->c;
+    if (r->one.rc < 0) {
         pthread_mutex_lock(&c->lock);
-        call_set_status(c, &e, NULL);
+        call_set_status(c, &r->one.err, NULL);
         pthread_mutex_unlock(&c->lock);
     }
     call_step(c, CALL_DONE, true);
 }
 
+static void run_call(struct run *r, struct executor *ex)
+{
+    LOG_SCOPE(scope, LOG_STR("method", r->c->method->name),
+              LOG_STR("traceparent", traceparent_of(&r->x)));
+    if (r->one.rc == 0 || r->done) {
+        r->one.rc = run_logged(r);
+    } else {
+        tell_timeout(r->c, &r->one.err);
+        log_failure(r->c, &r->x, &r->one.err);
+    }
+    if (ex != NULL)
+        count_retries(ex->pg);
+    run_end(r);
+}
+
 void call_run_inline(struct call *c)
 {
     struct arena *a = cq_arena(c->cq);
-    run_call(c, a, NULL);
+    struct run r;
+    run_begin(&r, c, a, NULL);
+    run_call(&r, NULL);
     arena_reset(a);
+}
+
+static struct call *call_of(struct job *j)
+{
+    return (struct call *)((char *)j - offsetof(struct call, job));
 }
 
 void call_run_job(struct job *j, struct executor *x)
 {
-    struct call *c = (struct call *)((char *)j - offsetof(struct call, job));
-    run_call(c, x->arena, x);
+    struct call *c = call_of(j);
+    struct run r;
+    run_begin(&r, c, x->arena, x);
+    run_call(&r, x);
     call_job_done(c);
+}
+
+/* --- several at a time --- */
+
+enum { TOGETHER_LEAST_MS = 1000 }; /* who has less time left would cut the others short */
+
+static bool can_be_together(const struct run *r)
+{
+    return r->one.rc == 0 && r->c->deadline_ns - clock_ns() >= TOGETHER_LEAST_MS * NS_PER_MS;
+}
+
+/* After pg_deadline(): see executors_cancel(). */
+static bool all_left(struct run *const *v, unsigned n)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < n; i++)
+        left += atomic_load(&v[i]->c->left);
+    return left == n;
+}
+
+/* Those that can be done together are; the others are left as they are. */
+static void run_together(struct run *runs, unsigned n, struct executor *x)
+{
+    struct rpc_one *v = arena_new(x->arena, struct rpc_one, n);
+    struct run **of = arena_new(x->arena, struct run *, n);
+    int64_t until = INT64_MAX;
+    unsigned n_together = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (!can_be_together(&runs[i]))
+            continue;
+        until = runs[i].c->deadline_ns < until ? runs[i].c->deadline_ns : until;
+        v[n_together] = runs[i].one;
+        of[n_together++] = &runs[i];
+    }
+    pg_deadline(x->pg, until);
+    if (all_left(of, n_together)) /* or there is none */
+        return;
+    of[0]->c->method->many(v, n_together);
+    for (unsigned i = 0; i < n_together; i++) {
+        of[i]->one = v[i];
+        of[i]->done = true;
+    }
+}
+
+void call_run_jobs(struct job *first, struct executor *x)
+{
+    unsigned n = 0;
+    for (const struct job *j = first; j != NULL; j = j->next)
+        n++;
+    struct run *runs = arena_new(x->arena, struct run, n);
+    n = 0;
+    for (struct job *j = first; j != NULL; j = j->next)
+        run_begin(&runs[n++], call_of(j), x->arena, x);
+    run_together(runs, n, x);
+    executor_parting(x);
+    for (unsigned i = 0; i < n; i++) {
+        struct run *r = &runs[i];
+        if (!r->done && r->one.rc == 0)
+            r->one.rc = require_ready(r->c, &r->x, &r->one.err);
+        run_call(r, x);
+        call_job_done(r->c);
+    }
 }
 
 /* --- what a handler may ask --- */

@@ -96,6 +96,7 @@ static int make_executors(struct app *app, struct err *e)
     const struct config *g = app->config;
     struct executors_options o = {.threads = (unsigned)g->executors,
                                   .queue = (unsigned)g->executor_queue,
+                                  .together = (unsigned)g->cancels_together,
                                   .database = g->database,
                                   .reads = g->preview_database,
                                   .redis = g->redis,

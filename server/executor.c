@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 100 };
+enum { RETRY_MS = 100, TOGETHER_AT_A_TIME = 2 /* lots of a lane */ };
 
 struct thread {
     struct executor view; /* what jobs see */
@@ -16,7 +16,8 @@ struct thread {
     pthread_t id;
     bool started;
     pthread_mutex_t lock;
-    struct job *job; /* what runs now */
+    struct job *job; /* what runs now; several are linked by next */
+    bool many;
 };
 
 struct executors {
@@ -24,7 +25,7 @@ struct executors {
     pthread_cond_t work;
     struct executor_lane *turn, **last_turn; /* lanes with queued jobs; the first is next */
     struct executor_lane own;                /* of jobs without a lane */
-    unsigned queued, queue_max, running, n;
+    unsigned queued, queue_max, running, n, together;
     uint64_t done;
     bool stopping; /* no more jobs come */
     struct thread threads[];
@@ -48,27 +49,56 @@ static void lane_remove(struct executors *p, struct executor_lane **at)
         p->last_turn = at;
 }
 
+/* The first job of a lane that may run now. While two lots of jobs that can be done together run,
+ * more of them wait: so they become more, and whatever else the lane has does not wait for them. */
+static struct job **first_ready(struct executor_lane *l, bool stopping)
+{
+    struct job **at = &l->first;
+    while (*at != NULL && (*at)->run_many != NULL && l->together >= TOGETHER_AT_A_TIME && !stopping)
+        at = &(*at)->next;
+    return at;
+}
+
 /* The first lane that may run one more job; NULL: none. When the pool stops, every lane may. */
 static struct executor_lane **find_turn(struct executors *p)
 {
     for (struct executor_lane **at = &p->turn; *at != NULL; at = &(*at)->next) {
-        if ((*at)->running_max == 0 || (*at)->running < (*at)->running_max || p->stopping)
+        struct executor_lane *l = *at;
+        if ((l->running_max == 0 || l->running < l->running_max || p->stopping) &&
+            *first_ready(l, p->stopping) != NULL)
             return at;
     }
     return NULL;
 }
 
+/* Takes the job at, and those next to it that can be done with it; linked by next. */
+static struct job *take_kin(struct executors *p, struct executor_lane *l, struct job **at)
+{
+    struct job *first = *at, *last = first;
+    unsigned n = 1;
+    while (first->run_many != NULL && n < p->together && last->next != NULL &&
+           last->next->run_many == first->run_many) {
+        last = last->next;
+        n++;
+    }
+    if (l->last == &last->next)
+        l->last = at;
+    *at = last->next;
+    last->next = NULL;
+    l->queued -= n;
+    p->queued -= n;
+    return first;
+}
+
 static struct job *take_job(struct executors *p, struct executor_lane **at)
 {
     struct executor_lane *l = *at;
-    struct job *j = l->first;
-    l->first = j->next;
-    l->queued--;
+    struct job *j = take_kin(p, l, first_ready(l, p->stopping));
     l->running++;
+    l->together += j->run_many != NULL;
     lane_remove(p, at);
     if (l->first != NULL)
         lane_append(p, l); /* behind those that wait */
-    p->queued--;
     p->running++;
     return j;
 }
@@ -84,11 +114,25 @@ static struct job *next_job(struct executors *p)
     return j;
 }
 
-static void set_job(struct thread *t, struct job *j)
+static void set_job(struct thread *t, struct job *j, bool many)
 {
     pthread_mutex_lock(&t->lock);
     t->job = j;
+    t->many = many;
     pthread_mutex_unlock(&t->lock);
+}
+
+void executor_parting(struct executor *x)
+{
+    set_job(&x->pool->threads[x->index], NULL, false);
+}
+
+static unsigned count_jobs(const struct job *j)
+{
+    unsigned n = 0;
+    for (; j != NULL; j = j->next)
+        n++;
+    return n;
 }
 
 static void *run_jobs(void *arg)
@@ -97,17 +141,22 @@ static void *run_jobs(void *arg)
     struct executors *p = t->pool;
     for (struct job *j = next_job(p); j != NULL; j = next_job(p)) {
         struct executor_lane *lane = j->lane;
-        set_job(t, j);
+        const unsigned n = count_jobs(j), together = j->run_many != NULL;
+        set_job(t, j, n > 1);
         pg_deadline(t->view.pg, 0); /* also forgets a cancel meant for the job before */
         if (t->view.reader != t->view.pg)
             pg_deadline(t->view.reader, 0);
-        j->run(j, &t->view); /* may free j; from here on it is only compared */
-        set_job(t, NULL);
+        if (n > 1)
+            j->run_many(j, &t->view);
+        else
+            j->run(j, &t->view); /* may free j; from here on it is only compared */
+        set_job(t, NULL, false);
         arena_reset(t->view.arena);
         pthread_mutex_lock(&p->lock);
         p->running--;
+        lane->together -= together;
         lane->running--; /* if the lane waited for that, this thread is the one to go on */
-        p->done++;
+        p->done += n;
         pthread_mutex_unlock(&p->lock);
     }
     return NULL;
@@ -115,15 +164,29 @@ static void *run_jobs(void *arg)
 
 /* --- cancelling --- */
 
+/* Is it for j alone that the thread works, or for jobs that are all cancelled? The lock is held. */
+static bool works_in_vain(const struct thread *t, const struct job *j)
+{
+    bool is_one = false, all = true;
+    if (!t->many)
+        return t->job == j;
+    for (const struct job *k = t->job; k != NULL; k = k->next) {
+        is_one = is_one || k == j;
+        all = all && atomic_load(&k->cancelled);
+    }
+    return is_one && all;
+}
+
 void executors_cancel(struct executors *p, struct job *j)
 {
     atomic_store(&j->cancelled, true);
     for (unsigned i = 0; i < p->n; i++) {
         struct thread *t = &p->threads[i];
         pthread_mutex_lock(&t->lock);
-        if (t->job == j)
+        const bool end = works_in_vain(t, j);
+        if (end)
             pg_cancel(t->view.pg);
-        if (t->job == j && t->view.reader != t->view.pg)
+        if (end && t->view.reader != t->view.pg)
             pg_cancel(t->view.reader);
         pthread_mutex_unlock(&t->lock);
     }
@@ -188,6 +251,7 @@ static int start_thread(struct executors *p, unsigned i, const struct executors_
 {
     struct thread *t = &p->threads[i];
     t->pool = p;
+    t->view.pool = p;
     t->view.index = i;
     pthread_mutex_init(&t->lock, NULL);
     p->n = i + 1;
@@ -216,6 +280,7 @@ int executors_create(const struct executors_options *o, struct executors **ret, 
     pthread_cond_init(&p->work, NULL);
     p->last_turn = &p->turn;
     p->queue_max = o->queue;
+    p->together = o->together;
     for (unsigned i = 0; i < o->threads; i++) {
         if (start_thread(p, i, o, e) < 0)
             goto fail;

@@ -23,6 +23,7 @@ struct executors; /* the pool */
 
 /* What a job may use until it returns. */
 struct executor {
+    struct executors *pool;
     unsigned index;      /* 0 .. n-1 */
     struct arena *arena; /* empty when the job starts, reset when it has returned */
     struct pg *pg;       /* its deadline is the default of pg.h when the job starts */
@@ -39,13 +40,19 @@ struct executor_lane {
     const char *name;     /* of the setting that queue_max comes from, for the refusal */
     struct job *first, **last;
     unsigned queued, running;
+    unsigned together;          /* executors at work on its jobs that have run_many; two at most */
     struct executor_lane *next; /* whose turn it is after this one */
 };
 
 /* One piece of work; embed it. The memory is the submitter's and must live until run() was called;
- * run() may free it. */
+ * run() may free it. Jobs with the same run_many that stand next to each other in a lane can be
+ * done together: run_many gets the first, linked by next. Such work ends early only when all of the
+ * jobs are cancelled. While two lots of a lane go on, more such jobs of it wait, to be the next;
+ * others overtake them. Before run_many lets go of the first of them it calls executor_parting().
+ */
 struct job {
     void (*run)(struct job *j, struct executor *x);
+    void (*run_many)(struct job *first, struct executor *x); /* NULL: always alone */
     struct executor_lane *lane; /* NULL: the pool's own, without bounds */
     struct job *next;           /* the queue's */
     atomic_bool cancelled;      /* set by executors_cancel() */
@@ -58,6 +65,7 @@ struct executors_options {
     const char *reads;    /* the same, for what only reads; NULL or "": database */
     const char *redis;    /* address as in repo/redis.h */
     int redis_timeout_ms;
+    unsigned together; /* most jobs for one run_many; 0 and 1: each alone */
 };
 
 int executors_create(const struct executors_options *o, struct executors **ret,
@@ -73,6 +81,9 @@ int executors_submit(struct executors *p, struct job *j, struct err *e) MUST_CHE
  * ERR_CANCELLED. The caller must know that run() has not returned yet. A job sets its deadline on
  * the connection first and looks at `cancelled` then: pg_deadline() forgets earlier cancels. */
 void executors_cancel(struct executors *p, struct job *j);
+
+/* From run_many: its jobs are not to be looked at any more, whoever cancels them. */
+void executor_parting(struct executor *x);
 
 struct executors_stats {
     unsigned threads, running, queued;

@@ -32,6 +32,7 @@ static const struct line {
 #define SERVICE(d) {.service = &(d)},
 #define RPC(m, function, k, p)                                                                     \
     {.method = {.name = #m, .kind = RPC_##k, .place = RPC_##p, .run = RUN_##k(function)}},
+#define MANY(m, function) {.method = {.name = #m, .many = (function)}},
 #include "server/methods.def"
 #undef RPC
 #undef SERVICE
@@ -84,6 +85,20 @@ static int add_method(struct methods *m, const ProtobufCServiceDescriptor *servi
     return 0;
 }
 
+/* A line MANY adds to the method before it. */
+static int add_many(struct methods *m, const struct method *line, struct err *e)
+{
+    struct method *x = m->n > 0 ? &m->all[m->n - 1] : NULL;
+    if (x == NULL || strcmp(x->name, line->name) != 0 || x->kind != RPC_UNARY ||
+        x->place != RPC_EXECUTOR)
+        return err_set(e, ERR_INTERNAL, "METHOD_LIST",
+                       "methods.def: MANY(%s) does not stand behind that method, or it is not for "
+                       "executors",
+                       line->name);
+    x->many = line->many;
+    return 0;
+}
+
 static int require_all(const struct methods *m, const ProtobufCServiceDescriptor *service,
                        struct err *e)
 {
@@ -106,7 +121,8 @@ static int fill(struct methods *m, struct err *e)
         else if (service == NULL)
             return err_set(e, ERR_INTERNAL, "METHOD_LIST",
                            "methods.def: a method before a service");
-        else if (add_method(m, service, &lines[i].method, e) < 0)
+        else if ((lines[i].method.many != NULL ? add_many(m, &lines[i].method, e)
+                                               : add_method(m, service, &lines[i].method, e)) < 0)
             return -1;
     }
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {

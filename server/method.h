@@ -15,6 +15,7 @@ struct method {
         rpc_unary_f *unary; /* RPC_UNARY and RPC_CHAT */
         rpc_stream_f *stream;
     } run;
+    rpc_many_f *many; /* for calls that waited together; NULL: each alone */
     const ProtobufCMessageDescriptor *input, *output;
     const void *rules; /* inbound.h: what its request is checked against */
     unsigned metric;   /* metrics.h: its label */

@@ -57,6 +57,20 @@ struct rpc_context {
  * or c->packed set; or -1 with *e. */
 typedef int rpc_unary_f(struct rpc_context *c, const void *request, void **response, struct err *e);
 
+/* Several unary calls of one method that waited together, to be done together: a second function,
+ * named in a line MANY(method, function) of methods.def. Each call has a context of its own; pg,
+ * redis and the arena are the same for all, and the deadline on pg is that of the first to have
+ * one. It sets rc and err of each as the function for one would have, which it may call for those
+ * that cannot be done with others. */
+struct rpc_one {
+    struct rpc_context *context;
+    const void *request;
+    void *response;
+    int rc; /* -1: err */
+    struct err err;
+};
+typedef void rpc_many_f(struct rpc_one *v, uint32_t n);
+
 /* Opens a stream: subscribe somewhere, call stream_attach(), return 0; messages pushed meanwhile
  * are sent from then on. -1 ends the call with *e; then nothing may hold on to the stream. */
 struct stream; /* stream.h */
@@ -87,6 +101,7 @@ enum rpc_place { RPC_EXECUTOR, RPC_POLLER };
 #define RPC_TYPE_CHAT   rpc_chat_f
 #define SERVICE(descriptor)
 #define RPC(method, function, kind, place) RPC_TYPE_##kind function;
+#define MANY(method, function)             rpc_many_f function;
 #include "server/methods.def"
 #undef RPC
 #undef SERVICE

@@ -51,23 +51,37 @@ static struct request_key key_of(const Berth__V1__CancelSessionRequest *q, const
     return answer_key(q->request_id, c->method, &canonical.base, c->arena);
 }
 
+/* Everybody who wants to know of it, after the transaction. */
+static void tell_all(struct rpc_context *c, const struct cancel_result *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < v[i].n_events; k++)
+            snapshot_share_stale(c->app->snapshots, v[i].events[k].scaling_group);
+        hub_publish(c->app->hub, v[i].events, v[i].n_events);
+        for (uint32_t k = 0; k < v[i].n_events; k++)
+            loop_hint(c->app->loop, v[i].events[k].scaling_group);
+        round_service_mirror(c->redis, v[i].owners, v[i].n_owners);
+    }
+    bridge_wake(c->app->bridge);
+}
+
 static int cancel_now(struct rpc_context *c, const struct cancel_input *in, struct cancel *cancel,
                       struct err *e)
 {
     struct cancel_result done = {.events = NULL};
     if (session_cancel(c->pg, in, c->arena, &done, e) < 0)
         return -1;
-    for (uint32_t i = 0; i < done.n_events; i++)
-        snapshot_share_stale(c->app->snapshots, done.events[i].scaling_group);
-    hub_publish(c->app->hub, done.events, done.n_events);
-    for (uint32_t i = 0; i < done.n_events; i++)
-        loop_hint(c->app->loop, done.events[i].scaling_group);
-    bridge_wake(c->app->bridge);
-    round_service_mirror(c->redis, done.owners, done.n_owners);
+    tell_all(c, &done, 1);
     /* Without a request id nothing was stored. */
     return cancel->answer != NULL
                ? 0
                : build_answer(cancel, &done, c->arena, &cancel->answer, &cancel->answer_len, e);
+}
+
+static int forbid(struct err *e)
+{
+    return err_set(e, ERR_DENIED, "GROUP_FORBIDDEN",
+                   "the session is in a scaling group that is not one of yours");
 }
 
 /* The session's group decides, before anything is done and before a stored answer is given. */
@@ -83,8 +97,7 @@ static int require_group_of(struct rpc_context *c, const struct uuid *id, struct
         return -1;
     if (caller_has_group(c->caller, place.scaling_group))
         return 0;
-    return err_set(e, ERR_DENIED, "GROUP_FORBIDDEN",
-                   "the session is in a scaling group that is not one of yours");
+    return forbid(e);
 }
 
 int rpc_cancel_session(struct rpc_context *c, const void *request, void **response, struct err *e)
@@ -114,4 +127,102 @@ int rpc_cancel_session(struct rpc_context *c, const void *request, void **respon
     c->n_packed = cancel.answer_len;
     c->effect = q->session_id;
     return 0;
+}
+
+/* --- many at a time --- */
+
+enum { NOT_YET = 1 }; /* rc of a call that was not done with others */
+
+struct one { /* of many */
+    struct rpc_one *call;
+    struct uuid id;
+    struct cancel_input in;
+};
+
+/* Only those without a request id: whether an answer is stored is asked one by one. And of calls
+ * for the same session the first: the others find what it did. */
+static uint32_t pick(struct rpc_one *v, uint32_t n, struct one *ret)
+{
+    uint32_t n_picked = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const Berth__V1__CancelSessionRequest *q = v[i].request;
+        struct one *o = &ret[n_picked];
+        bool again = false;
+        v[i].rc = NOT_YET;
+        if (q->request_id[0] != '\0' || !uuid_parse(q->session_id, &o->id))
+            continue;
+        for (uint32_t k = 0; k < n_picked; k++)
+            again = again || uuid_compare(&ret[k].id, &o->id) == 0;
+        if (again)
+            continue;
+        o->call = &v[i];
+        n_picked++;
+    }
+    return n_picked;
+}
+
+static bool may_cancel(void *ctx, const char *scaling_group)
+{
+    return caller_has_group(ctx, scaling_group);
+}
+
+static void set_result(struct one *o, const struct cancel_result *r)
+{
+    struct rpc_context *c = o->call->context;
+    struct cancel cancel = {.session_id = &o->id, .arena = c->arena};
+    uint32_t unused;
+    (void)rpc_groups(c, &unused); /* asked by may_cancel() */
+    if (r->unknown || r->forbidden) {
+        o->call->rc = r->unknown ? session_unknown(&o->call->err, &o->id) : forbid(&o->call->err);
+        return;
+    }
+    o->call->rc =
+        build_answer(&cancel, r, c->arena, &cancel.answer, &cancel.answer_len, &o->call->err);
+    c->packed = cancel.answer;
+    c->n_packed = cancel.answer_len;
+    c->effect = ((const Berth__V1__CancelSessionRequest *)o->call->request)->session_id;
+}
+
+/* False: nothing was done. */
+static bool cancel_together(struct one *v, uint32_t n)
+{
+    struct rpc_context *c = v[0].call->context;
+    struct cancel_result *done = arena_new(c->arena, struct cancel_result, n);
+    const struct cancel_input **in = arena_new(c->arena, const struct cancel_input *, n);
+    struct err e = {.code = ERR_NONE};
+    for (uint32_t i = 0; i < n; i++) {
+        const Berth__V1__CancelSessionRequest *q = v[i].call->request;
+        v[i].in = (struct cancel_input){
+            .session_id = v[i].id,
+            .reason = q->reason[0] != '\0' ? q->reason : default_reason,
+            .permit = may_cancel,
+            .permit_ctx = (void *)(uintptr_t)v[i].call->context->caller,
+        };
+        in[i] = &v[i].in;
+    }
+    if (session_cancel_many(c->pg, in, n, c->arena, done, &e) < 0)
+        return false;
+    tell_all(c, done, n);
+    for (uint32_t i = 0; i < n; i++)
+        set_result(&v[i], &done[i]);
+    return true;
+}
+
+static void cancel_alone(struct rpc_one *o)
+{
+    struct rpc_context *c = o->context;
+    pg_deadline(c->pg, c->deadline_ns);
+    o->rc = rpc_stopped(c) ? err_set(&o->err, ERR_CANCELLED, "CANCELLED", "the client went away")
+                           : rpc_cancel_session(c, o->request, &o->response, &o->err);
+}
+
+void rpc_cancel_sessions(struct rpc_one *v, uint32_t n)
+{
+    struct one *picked = arena_new(v[0].context->arena, struct one, n);
+    const uint32_t n_picked = pick(v, n, picked);
+    if (n_picked > 1)
+        (void)cancel_together(picked, n_picked);
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i].rc == NOT_YET)
+            cancel_alone(&v[i]);
 }

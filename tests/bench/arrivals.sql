@@ -9,4 +9,4 @@ INSERT INTO sessions SELECT (jsonb_populate_record(ms, jsonb_build_object('id', 
 INSERT INTO kernels SELECT (jsonb_populate_record(mk, jsonb_build_object('id', k, 'session_id', s,
     'status', 'PENDING', 'status_info', NULL, 'status_data', NULL, 'terminated_at', NULL))).* FROM more, mk;
 INSERT INTO resource_allocations (kernel_id, slot_name, requested) SELECT k, 'cpu', 1 FROM more;
-UPDATE agent_resources SET capacity = capacity + :added WHERE slot_name = 'cpu' AND agent_id = (SELECT min(id) FROM agents);
+UPDATE agent_resources SET capacity = capacity + :added WHERE slot_name = 'cpu' AND agent_id = (SELECT max(id) FROM agents);

@@ -188,6 +188,12 @@ int rpc_cancel_session(struct rpc_context *c, const void *request, void **respon
     return 0;
 }
 
+void rpc_cancel_sessions(struct rpc_one *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        v[i].rc = rpc_cancel_session(v[i].context, v[i].request, &v[i].response, &v[i].err);
+}
+
 #define REFUSE(function)                                                                           \
     int function(struct rpc_context *c, const void *request, void **response, struct err *e)       \
     {                                                                                              \

@@ -75,6 +75,7 @@ struct app *machine_start(const char *const *settings)
     app = (struct app){.config = config, .health = health_create()};
     struct executors_options o = {.threads = (unsigned)config->executors,
                                   .queue = (unsigned)config->executor_queue,
+                                  .together = (unsigned)config->cancels_together,
                                   .database = "host=/nowhere",
                                   .redis = "unix:/nowhere",
                                   .redis_timeout_ms = 1000};

@@ -53,6 +53,7 @@ struct app *service_up(const struct db *d, const char *redis, const char *const 
     const struct config *g = settings_of(d, redis, settings);
     const struct executors_options o = {.threads = (unsigned)g->executors,
                                         .queue = (unsigned)g->executor_queue,
+                                        .together = (unsigned)g->cancels_together,
                                         .database = g->database,
                                         .reads = g->preview_database,
                                         .redis = g->redis,

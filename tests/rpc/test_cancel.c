@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <hiredis/hiredis.h>
+#include <libpq-fe.h>
 
 #include "server/clock.h"
 #include "tests/rpc/service.h"
@@ -255,6 +256,117 @@ START_TEST(cancel_is_final_whatever_rounds_do_meanwhile)
 }
 END_TEST
 
+/* --- many that wait ----------------------------------------------------------------------------
+ */
+
+static void sql(PGconn *c, const char *text)
+{
+    PGresult *r = PQexec(c, text);
+    ck_assert_msg(PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK,
+                  "%s: %s", text, PQerrorMessage(c));
+    PQclear(r);
+}
+
+static const struct {
+    const char *session, *request_id, *reason;
+    grpc_status_code code;
+    const char *previous, *status;
+    unsigned n_released;
+} waiting[] = {
+    {"p1", "", "", GRPC_STATUS_OK, "PENDING", "CANCELLED", 0},
+    {"p2", "", "too slow", GRPC_STATUS_OK, "PENDING", "CANCELLED", 0},
+    {"scheduled", "", "", GRPC_STATUS_OK, "SCHEDULED", "CANCELLED", 2},
+    {"running", "", "", GRPC_STATUS_OK, "RUNNING", "TERMINATING", 0},
+    {"nobody", "", "", GRPC_STATUS_NOT_FOUND, NULL, NULL, 0},
+    {"gone", "", "", GRPC_STATUS_OK, "CANCELLED", "CANCELLED", 0},
+    {"p1", "", "again", GRPC_STATUS_OK, "CANCELLED", "CANCELLED", 0}, /* finds the first one's */
+    {"p3", "once", "", GRPC_STATUS_OK, "PENDING", "CANCELLED", 0},
+    {"scheduled2", "", "", GRPC_STATUS_OK, "SCHEDULED", "CANCELLED", 2},
+};
+
+static struct call_handle *begin_cancel(const char *session, const char *request_id,
+                                        const char *reason)
+{
+    Berth__V1__CancelSessionRequest q = request_for(session);
+    q.request_id = (char *)(uintptr_t)request_id;
+    q.reason = (char *)(uintptr_t)reason;
+    struct call_handle *k = call_begin(service_client(), CANCEL_PATH, 0);
+    call_send_message(k, &q.base);
+    call_close_send(k);
+    return k;
+}
+
+static void end_cancel(struct call_handle *k, size_t i)
+{
+    const char *name = waiting[i].session;
+    struct reply r = {.body = NULL};
+    uint8_t *body = NULL;
+    size_t n = 0;
+    const bool answered = call_receive(k, &body, &n);
+    call_end(k, &r);
+    ck_assert_code(&r, waiting[i].code, name);
+    ck_assert_msg(answered == (r.code == GRPC_STATUS_OK), "%s: an answer: %d", name, answered);
+    if (answered) {
+        const answer *a = from_bytes(&berth__v1__cancel_session_response__descriptor, body, n);
+        ck_assert_msg(strcmp(a->previous_status, waiting[i].previous) == 0 &&
+                          strcmp(a->status, waiting[i].status) == 0 &&
+                          a->n_released == waiting[i].n_released,
+                      "%s: from %s to %s, %zu slots released", name, a->previous_status, a->status,
+                      a->n_released);
+        ck_assert_str_eq(a->session_id, id_text(&db, name));
+    }
+    free(body);
+    reply_free(&r);
+}
+
+static bool one_waits_for_a_lock(void *ctx)
+{
+    (void)ctx;
+    return db_int(&db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                       "datname = current_database()") == 1;
+}
+
+/* The first cancel waits for a lock; those that queue behind it are done in one transaction. */
+START_TEST(cancels_that_wait_are_done_together_each_as_if_alone)
+{
+    struct call_handle *calls[ARRAY_SIZE(waiting)];
+    service_down();
+    service_up(&db, NULL, (const char *const[]){"--executors=1", NULL});
+    world_do(&db,
+             "SELECT t.session('first', 1, 1024), t.session('p1', 1, 1024), t.session('p2', 1, "
+             "1024), t.session('p3', 1, 1024), t.session('scheduled', 1, 1024), t.session("
+             "'scheduled2', 2, 1024), t.session('running', 1, 1024), t.session('gone', 1, 1024), "
+             "t.place('scheduled', 'a1', 'SCHEDULED'), t.place('scheduled2', 'a2', 'SCHEDULED'), "
+             "t.place('running', 'a1', 'RUNNING')");
+    Berth__V1__CancelSessionRequest q = request_for("gone");
+    call(&q, "the one that is gone");
+    PGconn *c = PQconnectdb(db.conninfo);
+    sql(c, "BEGIN; SELECT 1 FROM sessions WHERE name = 'first' FOR UPDATE");
+    struct call_handle *first = begin_cancel("first", "", "");
+    await_true(one_waits_for_a_lock, NULL, "the first cancel to wait");
+    for (size_t i = 0; i < ARRAY_SIZE(waiting); i++)
+        calls[i] = begin_cancel(waiting[i].session, waiting[i].request_id, waiting[i].reason);
+    sql(c, "COMMIT");
+    PQfinish(c);
+    struct reply r = {.body = NULL};
+    call_end(first, &r);
+    ck_assert_code(&r, GRPC_STATUS_OK, "the first");
+    reply_free(&r);
+    for (size_t i = 0; i < ARRAY_SIZE(waiting); i++)
+        end_cancel(calls[i], i);
+    ck_assert_int_eq(db_int(&db, "SELECT count(*) FROM berth.events"), 8);
+    ck_assert_int_eq(db_int(&db, "SELECT max(sequence) FROM berth.events"), 8);
+    /* gone, first, p3 alone for its id, and all others with one look at the clock */
+    ck_assert_int_eq(db_int(&db, "SELECT count(DISTINCT created_at) FROM berth.events"), 4);
+    ck_assert_int_eq(db_int(&db, "SELECT count(*) FROM sessions WHERE status_info = 'too slow'"),
+                     1);
+    ck_assert_int_eq(db_int(&db, "SELECT count(*) FROM session_scheduling_history"), 8);
+    ck_assert_int_eq(db_int(&db, "SELECT count(*) FROM berth.requests"), 1);
+    world_check(&db, "after cancels that were done together");
+    service_down();
+}
+END_TEST
+
 START_TEST(cancel_mirrors_the_counters)
 {
     world_do(&db, "SELECT t.session('s1', 1, 1024), t.session('s2', 1, 1024)");
@@ -315,6 +427,7 @@ int main(void)
     tcase_add_test(tc, cancel_answers_a_request_id_with_the_same_bytes);
     tcase_add_test(tc, cancel_answers_all_who_ask_at_once_alike);
     tcase_add_test(tc, cancel_is_final_whatever_rounds_do_meanwhile);
+    tcase_add_test(tc, cancels_that_wait_are_done_together_each_as_if_alone);
     tcase_add_test(tc, cancel_mirrors_the_counters);
     tcase_add_test(tc, cancel_does_without_redis);
     tcase_add_test(tc, cancel_says_that_the_database_is_away);

@@ -336,6 +336,125 @@ START_TEST(lanes_that_flood_the_queue_leave_room_for_others)
 }
 END_TEST
 
+/* --- together --- */
+
+static atomic_uint lots, in_lots; /* calls of run_many, and the jobs they got */
+
+static void run_lot(struct job *first, struct executor *x)
+{
+    unsigned n = 0;
+    struct work *w = (struct work *)first;
+    for (const struct job *j = first; j != NULL; j = j->next)
+        n++;
+    pthread_mutex_lock(&lock);
+    begun++;
+    pthread_mutex_unlock(&lock);
+    while (w->wait && !is_open() && atomic_load(&x->pg->cancels) == 0)
+        (void)poll(NULL, 0, 1);
+    atomic_store(&w->cancels, atomic_load(&x->pg->cancels));
+    atomic_fetch_add(&lots, 1);
+    atomic_fetch_add(&in_lots, n);
+    executor_parting(x);
+    for (struct job *j = first, *next; j != NULL; j = next) {
+        next = j->next;
+        atomic_store(&((struct work *)j)->done, true);
+    }
+}
+
+static struct executors *make_together(unsigned threads, unsigned together)
+{
+    struct err e;
+    struct executors *p = NULL;
+    struct executors_options o = {.threads = threads,
+                                  .queue = 32,
+                                  .together = together,
+                                  .database = "",
+                                  .redis = "",
+                                  .redis_timeout_ms = 1};
+    ck_assert_msg(executors_create(&o, &p, &e) == 0, "%s", e.message);
+    return p;
+}
+
+START_TEST(jobs_that_stand_together_are_done_together)
+{
+    static const struct {
+        const char *jobs; /* that wait, in order: m can be done with others, s not */
+        unsigned together, lots, in_lots;
+    } rows[] = {
+        {"ssss", 8, 0, 0}, {"smss", 8, 0, 0},    {"mmmm", 1, 0, 0},  {"mmmm", 0, 0, 0},
+        {"mmmm", 8, 1, 4}, {"mmmm", 2, 2, 4},    {"mmmmm", 4, 1, 4}, {"mmsmm", 8, 2, 4},
+        {"smm", 8, 1, 2},  {"msmsmsm", 8, 0, 0}, {"mmms", 8, 1, 3},
+    };
+    struct work gate = {.wait = true}, w[8] = {{.number = 0}};
+    const size_t n = strlen(rows[_i].jobs);
+    struct executors *p = make_together(1, rows[_i].together);
+    submit(p, &gate);
+    await_begun(1);
+    for (size_t i = 0; i < n; i++) {
+        w[i].job.run_many = rows[_i].jobs[i] == 'm' ? run_lot : NULL;
+        submit(p, &w[i]);
+    }
+    open_gate();
+    executors_destroy(p);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(atomic_load(&w[i].done), "%s: job %zu was lost", rows[_i].jobs, i);
+    ck_assert_msg(atomic_load(&lots) == rows[_i].lots && atomic_load(&in_lots) == rows[_i].in_lots,
+                  "%s, %u together: %u lots with %u jobs", rows[_i].jobs, rows[_i].together,
+                  atomic_load(&lots), atomic_load(&in_lots));
+}
+END_TEST
+
+/* Two lots are at work: more of their kind wait, what is behind them does not. */
+START_TEST(jobs_overtake_those_that_wait_to_be_together)
+{
+    struct work busy[2] = {{.wait = true}, {.wait = true}}, kin[3] = {{.number = 0}}, other = {0};
+    struct executors *p = make_together(3, 8);
+    struct executors_stats s;
+    for (int i = 0; i < 2; i++) {
+        busy[i].job.run_many = run_lot;
+        submit(p, &busy[i]);
+        await_begun((unsigned)i + 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        kin[i].job.run_many = run_lot;
+        submit(p, &kin[i]);
+    }
+    submit(p, &other);
+    await_done(&other);
+    executors_stats(p, &s);
+    ck_assert_msg(s.queued == 3 && s.running == 2, "%u wait, %u run", s.queued, s.running);
+    struct work last = {.number = 1}; /* the end of the lane is where it was */
+    submit(p, &last);
+    await_done(&last);
+    open_gate();
+    executors_destroy(p);
+    ck_assert_uint_eq(atomic_load(&lots), 1);
+    ck_assert_uint_eq(atomic_load(&in_lots), 3);
+}
+END_TEST
+
+START_TEST(jobs_done_together_end_early_only_when_all_are_cancelled)
+{
+    struct work gate = {.wait = true}, w[2] = {{.wait = true}, {.wait = true}};
+    struct executors *p = make_together(1, 8);
+    submit(p, &gate);
+    await_begun(1);
+    for (int i = 0; i < 2; i++) {
+        w[i].job.run_many = run_lot;
+        submit(p, &w[i]);
+    }
+    executors_cancel(p, &gate.job);
+    await_begun(2);
+    executors_cancel(p, &w[1].job);
+    (void)poll(NULL, 0, 20);
+    ck_assert_msg(!atomic_load(&w[0].done), "one of two ends the work of both");
+    executors_cancel(p, &w[0].job);
+    await_done(&w[1]);
+    ck_assert_int_eq(atomic_load(&w[0].cancels), 1);
+    executors_destroy(p);
+}
+END_TEST
+
 START_TEST(lane_leaves_an_executor_to_others)
 {
     struct executors_stats s;
@@ -389,6 +508,9 @@ int main(void)
     tcase_add_test(tc, executors_cancel_marks_a_job_that_waits_and_hits_no_other);
     tcase_add_test(tc, lanes_take_turns_whoever_came_first);
     tcase_add_test(tc, lane_is_refused_beyond_its_own_bound);
+    tcase_add_loop_test(tc, jobs_that_stand_together_are_done_together, 0, 11);
+    tcase_add_test(tc, jobs_overtake_those_that_wait_to_be_together);
+    tcase_add_test(tc, jobs_done_together_end_early_only_when_all_are_cancelled);
     tcase_add_test(tc, lanes_that_flood_the_queue_leave_room_for_others);
     tcase_add_test(tc, lane_leaves_an_executor_to_others);
     tcase_add_test(tc, lane_at_its_bound_is_finished_at_the_end);
