@@ -13,11 +13,6 @@ enum { DEFAULT_CHUNK = 5000 };
 
 /* --- decisions that were lost --- */
 
-static bool outcome_writes(enum outcome o)
-{
-    return o != OUTCOME_NONE && o != OUTCOME_SKIPPED && o != OUTCOME_CONFLICT;
-}
-
 static void unsettle(struct plan_chunk *c)
 {
     uint32_t *counts = c->in->plan->counts;
@@ -65,9 +60,6 @@ static void chunk_reset(struct plan_chunk *c, struct txn *t)
         if (!c->items[i].lost_in_write)
             c->items[i].lost = NULL;
     c->t = t;
-    c->again = false;
-    c->touched = c->touched_at = c->bumped = NULL;
-    c->n_touched = c->n_bumped = c->n_events = c->n_owners = 0;
 }
 
 static int chunk_body(struct txn *t, void *ctx, struct err *e)
@@ -140,7 +132,7 @@ static struct chunk_item *collect_items(const struct snapshot *s, const struct p
     struct chunk_item *items = arena_new(a, struct chunk_item, (size_t)p->n_decisions + 1);
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_decisions; i++)
-        if (outcome_writes(p->decisions[i].outcome) &&
+        if (p->decisions[i].outcome != OUTCOME_SKIPPED &&
             !(plan_carries(p) && failure_is_recorded(s, &p->decisions[i])))
             items[n++] = (struct chunk_item){.d = &p->decisions[i], .planned = p->decisions[i]};
     *ret_n = n;

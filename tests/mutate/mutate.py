@@ -38,7 +38,7 @@ class Part(NamedTuple):
     programs: list[str]  # whose tests are asked: those that come along at the mutant, the likeliest first
 
 
-COMMIT = repo("plan_guard", "plan_commit", "failure_record", "round_trip")
+COMMIT = repo("plan_guard", "plan_commit", "plan_again", "history", "agent", "failure_record", "round_trip")
 PARTS = {
     "validators": Part(["scheduler/validators/*.c"], unit("validators", "quotas", "round", "golden") + [PROPERTY]),
     "filters": Part(["scheduler/filters/*.c"], unit("placement", "session_groups", "round", "explain") + [PROPERTY]),
@@ -132,8 +132,9 @@ class Memory:
 class Hunt:
     """All mutants of some parts, tried by several workers."""
 
-    def __init__(self, workshop: Workshop, memory: Memory, jobs: int) -> None:
+    def __init__(self, workshop: Workshop, memory: Memory, jobs: int, most: int) -> None:
         self.shop = workshop
+        self.most = most  # tests a mutant; 0: all
         self.memory = memory
         self.jobs = jobs
         self.kills: Counter[tuple[str, str]] = Counter()
@@ -159,10 +160,19 @@ class Hunt:
         tests = [t for p in PARTS[part].programs for t in self.shop.coverage[p]
                  if t.lines.get(m.file, set()) & (lines or self.shop.code.get(m.file, set()))]
         with self.lock:
-            return sorted(tests, key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)], t.seconds))
+            tests.sort(key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)], t.seconds))
+        if self.most == 0:
+            return tests
+        turns: Counter[str] = Counter()  # of a loop test the first ones: the others are much alike
+        ordered = []
+        for test in tests:
+            loop = f"{test.program} {test.name.partition(':')[0]}"
+            turns[loop] += 1
+            ordered.append((turns[loop], test))
+        return [test for _, test in sorted(ordered, key=lambda pair: pair[0])][:self.most]
 
     def tests_digest(self, part: str) -> str:
-        return digest(*[self.shop.digest_of(p) for p in PARTS[part].programs])
+        return digest(str(self.most), *[self.shop.digest_of(p) for p in PARTS[part].programs])
 
     def remembered(self, part: str, m: Mutant) -> dict[str, str] | None:
         told = self.memory.known.get(m.key)
@@ -228,7 +238,7 @@ def chosen(options: argparse.Namespace) -> list[tuple[str, Mutant]]:
     known = equivalents()
     parts = options.only or list(PARTS)
     found = [(part, m) for part in parts for m in mutants_of(part, options.source)
-             if not is_equivalent(m, known) and (not options.file or m.file in options.file)]
+             if not is_equivalent(m, known) and (not options.file or m.file in options.file) and (m.name or not options.sql)]
     if options.sample:
         found = random.Random(options.seed).sample(found, min(options.sample, len(found)))
     shard, of = (int(n) for n in options.shard.split("/"))
@@ -242,7 +252,7 @@ def unused_equivalents(options: argparse.Namespace) -> list[str]:
 
 def hunt(options: argparse.Namespace, mutants: list[tuple[str, Mutant]]) -> int:
     workshop = Workshop(options.source, options.folder)
-    prey = Hunt(workshop, Memory(options.folder / "results.jsonl", options.fresh), options.jobs)
+    prey = Hunt(workshop, Memory(options.folder / "results.jsonl", options.fresh), options.jobs, options.most)
     begin = time.monotonic()
     prey.prepare(list(dict.fromkeys(part for part, _ in mutants)), options.source)
     print(f"built and looked where each test comes along: {time.monotonic() - begin:.0f} s", flush=True)
@@ -273,6 +283,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--only", choices=sorted(PARTS), action="append", help="this part; may be said again")
     parser.add_argument("--file", action="append", help="of this source file only, repo/agent.c")
+    parser.add_argument("--sql", action="store_true", help="of statements in SQL only")
+    parser.add_argument("--most", type=int, default=0, help="ask at most so many tests a mutant: a first look at the survivors")
     parser.add_argument("--sample", type=int, default=0, help="so many, chosen by the seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shard", default="1/1", help="I/N: the I-th of N equal shares")

@@ -98,7 +98,12 @@ static void expect_outcome(const struct world *w, const struct plan *p, const ch
         return;
     ck_assert_msg(d->n_causes == 1 && d->causes[0].kind == CAUSE_CONFLICT && d->causes[0].retryable,
                   "%s: %s has no cause", what, name);
-    char sql[200];
+    char sql[200], id[UUID_TEXT];
+    uuid_format(&w->s->sessions[d->session].id, id);
+    ck_assert_msg(strcmp(d->causes[0].plugin, "commit") == 0 &&
+                      strcmp(d->causes[0].subject, id) == 0 && d->n_placements == 0,
+                  "%s: the cause of %s is of %s about %s, with %u placements", what, name,
+                  d->causes[0].plugin, d->causes[0].subject, d->n_placements);
     (void)snprintf(sql, sizeof(sql),
                    "SELECT count(*) FROM kernels k JOIN resource_allocations r ON r.kernel_id = "
                    "k.id WHERE k.session_id = t.id('%s') AND (k.agent IS NOT NULL OR "
