@@ -38,7 +38,7 @@ class Part(NamedTuple):
     programs: list[str]  # whose tests are asked: those that come along at the mutant, the likeliest first
 
 
-COMMIT = repo("plan_guard", "plan_commit", "plan_again", "history", "agent", "failure_record", "round_trip")
+COMMIT = repo("bystanders", "plan_guard", "plan_commit", "plan_again", "history", "agent", "failure_record", "round_trip")
 PARTS = {
     "validators": Part(["scheduler/validators/*.c"], unit("validators", "quotas", "round", "golden") + [PROPERTY]),
     "filters": Part(["scheduler/filters/*.c"], unit("placement", "session_groups", "round", "explain") + [PROPERTY]),
@@ -157,10 +157,11 @@ class Hunt:
 
     def tests_for(self, part: str, m: Mutant) -> list[Test]:
         lines = lines_where_it_shows(m, self.shop.code.get(m.file, set()))
-        tests = [t for p in PARTS[part].programs for t in self.shop.coverage[p]
+        programs = PARTS[part].programs
+        tests = [t for p in programs for t in self.shop.coverage[p]
                  if t.lines.get(m.file, set()) & (lines or self.shop.code.get(m.file, set()))]
         with self.lock:
-            tests.sort(key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)], t.seconds))
+            tests.sort(key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)], programs.index(t.program), t.seconds))
         if self.most == 0:
             return tests
         turns: Counter[str] = Counter()  # of a loop test the first ones: the others are much alike
