@@ -5,11 +5,9 @@ invariants hold, and another berthd does what was left."""
 from __future__ import annotations
 
 import argparse
-import mmap
 import os
 import random
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -19,6 +17,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "chaos"))
 
+from failing import Failing  # noqa: E402  pylint: disable=wrong-import-position
 from stage import GROUP, Stage, schedule  # noqa: E402  pylint: disable=wrong-import-position
 
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
@@ -29,28 +28,6 @@ CALL_SECONDS = 10
 GOOD_CODES = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL", "ABORTED", "FAILED_PRECONDITION", "CANCELLED",
               "DEADLINE_EXCEEDED"}
 HITS_A_SCENE = 8  # then its keys have as many sessions as they may
-BLOCK = struct.Struct("<qqq")  # failing.h
-
-
-class Failing:
-    """The block a berthd with the failing allocator obeys."""
-
-    def __init__(self, path: Path) -> None:
-        path.write_bytes(BLOCK.pack(0, 0, 0))
-        self.path = path
-        self.file = path.open("r+b")
-        self.block = mmap.mmap(self.file.fileno(), BLOCK.size)
-
-    def arm(self, n: int) -> None:
-        self.block[:] = BLOCK.pack(n, 0, 0)
-
-    @property
-    def failed(self) -> bool:
-        return BLOCK.unpack(self.block[:])[1] > 0
-
-    @property
-    def made(self) -> int:
-        return BLOCK.unpack(self.block[:])[2]
 
 
 class Campaign:

@@ -1,5 +1,4 @@
--- Three small groups that share their owners, so that quotas bind across groups; and an audit of
--- every change of a session's status and every raise of what an agent holds.
+-- Three small groups that share their owners, so that quotas bind across groups. audit.sql watches them.
 INSERT INTO user_resource_policies (name, max_vfolder_count, max_quota_scope_size,
     max_session_count_per_model_session, max_customized_image_count) VALUES ('default', 0, -1, 10, 3);
 INSERT INTO project_resource_policies (name, max_vfolder_count, max_quota_scope_size,
@@ -10,7 +9,7 @@ INSERT INTO keypair_resource_policies (name, default_for_unspecified, total_reso
 VALUES ('small', 'UNLIMITED', '{"cpu": "24"}', 9, 2, 64, 0, '{}'),
        ('large', 'UNLIMITED', '{"cpu": "60"}', 30, 2, 64, 0, '{}');
 INSERT INTO domains (name, total_resource_slots, is_active, allowed_vfolder_hosts,
-    allowed_docker_registries, dotfiles) VALUES ('default', '{}', true, '{}', '{}', '\x90');
+    allowed_docker_registries, dotfiles) VALUES ('default', '{"cpu": "150"}', true, '{}', '{}', '\x90');
 INSERT INTO groups (id, name, domain_name, total_resource_slots, allowed_vfolder_hosts, dotfiles,
     resource_policy, type)
 SELECT uuid_generate_v4(), 'project' || i, 'default', '{"cpu": "80"}', '{}', '\x90', 'default', 'general'
@@ -36,27 +35,3 @@ SELECT g.name || '-agent' || i, 'ALIVE', g.id, g.name, 'tcp://' || g.name || '-a
 INSERT INTO agent_resources (agent_id, slot_name, capacity)
 SELECT a.id, s.name, s.capacity FROM agents a,
        (VALUES ('cpu', 16), ('mem', 68719476736), ('cuda.shares', 4)) s (name, capacity);
-
-CREATE SCHEMA chaos;
-CREATE TABLE chaos.changes (
-    n bigserial PRIMARY KEY, session_id uuid, old text, new text, old_info text, new_info text);
-CREATE FUNCTION chaos.note_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO chaos.changes (session_id, old, new, old_info, new_info)
-    VALUES (NEW.id, OLD.status, NEW.status, OLD.status_info, NEW.status_info);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER note_change AFTER UPDATE ON sessions FOR EACH ROW
-    WHEN (OLD.status IS DISTINCT FROM NEW.status OR OLD.status IN ('CANCELLED', 'TERMINATED'))
-    EXECUTE FUNCTION chaos.note_change();
-CREATE TABLE chaos.overfull (agent_id text, slot_name text, held numeric, capacity numeric);
-CREATE FUNCTION chaos.note_overfull() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO chaos.overfull
-    VALUES (NEW.agent_id, NEW.slot_name, NEW.reserved + NEW.prereserved + NEW.used, NEW.capacity);
-    RETURN NULL;
-END $$;
-CREATE TRIGGER note_overfull AFTER UPDATE ON agent_resources FOR EACH ROW
-    WHEN (NEW.reserved + NEW.prereserved + NEW.used > NEW.capacity
-          AND NEW.reserved + NEW.prereserved + NEW.used > OLD.reserved + OLD.prereserved + OLD.used)
-    EXECUTE FUNCTION chaos.note_overfull();

@@ -1,47 +1,42 @@
 -- What must hold after every burst, besides deploy/lib/consistency.sql: a row (rule, example) a violation.
-WITH usage AS (
-    SELECT s.access_key, s.user_uuid, s.group_id, ra.slot_name, sum(coalesce(ra.used, ra.requested)) AS used
-      FROM resource_allocations ra
-      JOIN kernels k ON k.id = ra.kernel_id
-      JOIN sessions s ON s.id = k.session_id
-     WHERE ra.free_at IS NULL
-       AND k.status IN ('RESERVED', 'SCHEDULED', 'PREPARING', 'PULLING', 'PREPARED', 'CREATING',
-                        'RUNNING', 'TERMINATING')
-     GROUP BY 1, 2, 3, 4
-), policy AS (
-    SELECT k.access_key, k."user", l.key AS slot_name, l.value::numeric AS most, p.max_concurrent_sessions
-      FROM keypairs k JOIN keypair_resource_policies p ON p.name = k.resource_policy,
-           LATERAL jsonb_each_text(p.total_resource_slots) l
-), berth_change AS (
+WITH RECURSIVE berth_change AS (
     SELECT session_id, old, new, count(*) AS n FROM chaos.changes
      WHERE old <> new AND (old, new) IN (SELECT t.old, t.new FROM chaos.transitions t WHERE who <> 'MANAGER')
      GROUP BY 1, 2, 3
 ), berth_event AS (
     SELECT session_id, from_status AS old, to_status AS new, count(*) AS n FROM berth.events
      WHERE type IN (1, 3, 4) GROUP BY 1, 2, 3
+), by_manager AS (
+    -- Where a cluster manager may have taken a session meanwhile.
+    SELECT new AS old, new FROM chaos.transitions
+    UNION
+    SELECT m.old, t.new FROM by_manager m JOIN chaos.transitions t ON t.old = m.new AND t.who = 'MANAGER'
+), steps AS (
+    SELECT scaling_group_id, sequence, from_status,
+           lag(to_status) OVER (PARTITION BY session_id ORDER BY sequence) AS before
+      FROM berth.events WHERE type IN (1, 3, 4)
 )
-SELECT 'I1 no commit raised an agent above its capacity' AS rule, format('%s %s: %s of %s', agent_id, slot_name, held, capacity) AS example
-  FROM chaos.overfull
+SELECT rule, example FROM chaos.wrongs
 UNION ALL
 SELECT 'I2 a session is scheduled at most once', format('session %s: %s times', session_id, n)
   FROM berth_change WHERE new = 'SCHEDULED' AND n > 1
 UNION ALL
-SELECT 'I4 no key is above its quota', format('%s %s: %s of %s', u.access_key, slot_name, sum(used), max(most))
-  FROM usage u JOIN policy USING (access_key, slot_name) GROUP BY u.access_key, slot_name HAVING sum(used) > max(most)
+SELECT 'I2 a session that is over holds nothing', format('session %s, kernel %s: %s of %s', s.id, k.id, ra.reserved, ra.slot_name)
+  FROM sessions s JOIN kernels k ON k.session_id = s.id JOIN resource_allocations ra ON ra.kernel_id = k.id
+ WHERE s.status IN ('CANCELLED', 'TERMINATED') AND ra.free_at IS NULL
 UNION ALL
-SELECT 'I4 no project is above its quota', format('%s %s: %s', g.name, l.key, sum(used))
-  FROM usage u JOIN groups g ON g.id = u.group_id, LATERAL jsonb_each_text(g.total_resource_slots) l
- WHERE l.key = u.slot_name GROUP BY g.name, l.key, l.value HAVING sum(used) > l.value::numeric
-UNION ALL
-SELECT 'I4 no key has more sessions than allowed', format('%s: %s of %s', s.access_key, count(*), p.max_concurrent_sessions)
-  FROM sessions s JOIN policy p ON p.access_key = s.access_key
- WHERE s.status IN ('RESERVED', 'SCHEDULED', 'PREPARING', 'PULLING', 'PREPARED', 'CREATING', 'RUNNING',
-                    'RESTARTING', 'RUNNING_DEGRADED', 'TERMINATING')
- GROUP BY s.access_key, p.max_concurrent_sessions HAVING count(*) > p.max_concurrent_sessions
+SELECT 'I4 no owner is above a limit', format('%s %s: %s of %s %s', kind, owner, held, most, slot_name)
+  FROM chaos.held JOIN chaos.limits USING (kind, owner, slot_name) WHERE held > most
 UNION ALL
 SELECT 'I5 epochs never go back in a log', format('group %s: %s after %s at event %s', scaling_group_id, epoch, before, sequence)
   FROM (SELECT scaling_group_id, sequence, epoch, max(epoch) OVER (PARTITION BY scaling_group_id ORDER BY sequence) AS before
           FROM berth.events) e WHERE epoch < before
+UNION ALL
+SELECT 'I5 a round writes under its own epoch alone', format('round %s: event %s has %s, the round %s', r.round_id, sequence, e.epoch, r.epoch)
+  FROM berth.events e JOIN berth.rounds r USING (round_id) WHERE e.epoch <> r.epoch
+UNION ALL
+SELECT 'I5 no two rounds of a group have one epoch', format('group %s, epoch %s: %s rounds', scaling_group_id, epoch, count(*))
+  FROM berth.rounds GROUP BY scaling_group_id, epoch HAVING count(*) > 1
 UNION ALL
 SELECT 'I7 a session that is over never changes', format('session %s: %s (%s) to %s (%s)', session_id, old, old_info, new, new_info)
   FROM chaos.changes WHERE old IN ('CANCELLED', 'TERMINATED') AND (old, old_info) IS DISTINCT FROM (new, new_info)
@@ -50,11 +45,6 @@ SELECT 'I8 a status changes only as declared', format('session %s: %s to %s', se
   FROM chaos.changes
  WHERE old <> new AND (old, new) NOT IN (SELECT t.old, t.new FROM chaos.transitions t)
 UNION ALL
-SELECT 'I9 every change Berth made has one event, and every event its change',
-       format('session %s %s to %s: %s changes, %s events', session_id, old, new, c.n, e.n)
-  FROM berth_change c FULL JOIN berth_event e USING (session_id, old, new)
- WHERE c.n IS DISTINCT FROM e.n
-UNION ALL
 SELECT 'I8 an event tells only of a change that is declared for its maker',
        format('group %s, event %s: %s to %s', scaling_group_id, sequence, from_status, to_status)
   FROM berth.events e
@@ -62,5 +52,18 @@ SELECT 'I8 an event tells only of a change that is declared for its maker',
        SELECT FROM chaos.transitions t WHERE (old, new) = (from_status, to_status)
           AND who = CASE WHEN round_id IS NULL THEN 'CANCEL' ELSE 'ROUND' END)
 UNION ALL
-SELECT 'I5 a round writes under its own epoch alone', format('round %s: event %s has %s, the round %s', r.round_id, sequence, e.epoch, r.epoch)
-  FROM berth.events e JOIN berth.rounds r USING (round_id) WHERE e.epoch <> r.epoch;
+SELECT 'I8 the events of a session lead from one to the next', format('group %s, event %s: %s after %s', scaling_group_id, sequence, from_status, before)
+  FROM steps WHERE before IS NOT NULL AND (before, from_status) NOT IN (SELECT old, new FROM by_manager)
+UNION ALL
+SELECT 'I9 every change Berth made has one event, and every event its change',
+       format('session %s %s to %s: %s changes, %s events', session_id, old, new, c.n, e.n)
+  FROM berth_change c FULL JOIN berth_event e USING (session_id, old, new)
+ WHERE c.n IS DISTINCT FROM e.n
+UNION ALL
+SELECT 'I9 a round that is recorded placed what its events say', format('round %s: %s counted, %s events', r.round_id, r.counts[2], count(e))
+  FROM berth.rounds r LEFT JOIN berth.events e ON e.round_id = r.round_id AND e.type = 1
+ WHERE r.finished_at IS NOT NULL GROUP BY r.round_id, r.counts[2] HAVING count(e) <> r.counts[2]
+UNION ALL
+SELECT 'I9 the last number of a group is that of its last event', format('group %s: %s, %s', scaling_group_id, last_sequence, max(sequence))
+  FROM berth.group_state s LEFT JOIN berth.events e USING (scaling_group_id)
+ GROUP BY scaling_group_id, last_sequence HAVING coalesce(max(sequence), 0) <> last_sequence;

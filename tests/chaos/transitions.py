@@ -1,11 +1,13 @@
-"""The status changes of ../model/transitions.def as the table chaos.transitions, for the invariants."""
+"""The audit of a cluster that is hurt (audit.sql), with the status changes of ../model/transitions.def as its
+table chaos.transitions."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-FILE = Path(__file__).resolve().parent.parent / "model/transitions.def"
+HERE = Path(__file__).resolve().parent
+FILE = HERE.parent / "model/transitions.def"
 
 
 def statements() -> str:
@@ -13,5 +15,6 @@ def statements() -> str:
     if not rows:
         raise ValueError(f"{FILE} has no transitions")
     values = ", ".join(f"('{old}', '{new}', '{who}')" for old, new, who in rows)
-    return ("CREATE TABLE chaos.transitions (old text, new text, who text, PRIMARY KEY (old, new, who));"
+    return (f"{(HERE / 'audit.sql').read_text('utf-8')};"
+            "CREATE TABLE chaos.transitions (old text, new text, who text, PRIMARY KEY (old, new, who));"
             f"INSERT INTO chaos.transitions VALUES {values}")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg2
-import psycopg2.extras
+from psycopg2 import extensions
 
 from stubs import RpcFailure
 
@@ -94,6 +94,27 @@ UPDATE agent_resources SET capacity = greatest(%s, reserved + prereserved + used
 """
 
 
+DEPENDS = 0.08  # of the sessions wait for another
+DEPEND = """
+INSERT INTO session_dependencies (session_id, depends_on)
+SELECT %s, id FROM sessions WHERE status IN ('SCHEDULED', 'RUNNING') ORDER BY random() LIMIT 1
+ON CONFLICT DO NOTHING
+"""
+
+
+def enqueue_session(cursor: Any, rng: random.Random, group: str, session: str = "", key: str = "") -> str:
+    """A session as a user asks for one; its id."""
+    n = rng.choice((1, 1, 1, 2, 4))
+    session = session or str(uuid.UUID(int=rng.getrandbits(128), version=4))
+    cursor.execute(ENQUEUE_SESSION, {
+        "id": session, "key": key or f"KEY{rng.randint(1, 4)}", "project": f"project{rng.randint(1, 2)}",
+        "group": group, "priority": rng.choice((10, 10, 20)), "n": n,
+        "type": "INTERACTIVE", "mode": rng.choice(("single-node", "multi-node")) if n > 1 else "single-node",
+        "cpu": rng.randint(1, 4), "mem": rng.randint(1, 8) << 30, "gpu": rng.choice((0, 0, 0.5, 1)),
+    })
+    return session
+
+
 class Workload:
     """The workers, and what they were told."""
 
@@ -137,12 +158,20 @@ class Workload:
                 work(rng, connection)
             except (psycopg2.Error, RpcFailure, ValueError):
                 self.count("refused")  # the cluster is being hurt: try something else
+                if connection is not None and connection.info.transaction_status != extensions.TRANSACTION_STATUS_IDLE:
+                    connection.close()
                 time.sleep(0.02)
         idle.set()
 
     def count(self, what: str, n: int = 1) -> None:
         with self.lock:
             self.counts[what] += n
+
+    def note_cancel(self, session: str, status: str) -> None:
+        """CancelSession was answered."""
+        with self.lock:
+            self.cancelled.setdefault(session, status)
+        self.count("cancels")
 
     def resume(self) -> None:
         self.go.set()
@@ -163,14 +192,11 @@ class Workload:
                 time.sleep(0.02)
                 return
             for _ in range(rng.randint(1, 10)):
-                n = rng.choice((1, 1, 1, 2, 4))
-                cursor.execute(ENQUEUE_SESSION, {
-                    "id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-                    "key": f"KEY{rng.randint(1, 4)}", "project": f"project{rng.randint(1, 2)}",
-                    "group": rng.choice(GROUPS), "priority": rng.choice((10, 10, 20)), "n": n,
-                    "type": "INTERACTIVE", "mode": rng.choice(("single-node", "multi-node")) if n > 1 else "single-node",
-                    "cpu": rng.randint(1, 4), "mem": rng.randint(1, 8) << 30, "gpu": rng.choice((0, 0, 0.5, 1)),
-                })
+                cursor.execute("BEGIN")
+                session = enqueue_session(cursor, rng, rng.choice(GROUPS))
+                if rng.random() < DEPENDS:
+                    cursor.execute(DEPEND, (session,))
+                cursor.execute("COMMIT")
                 self.count("enqueued")
 
     def schedule(self, rng: random.Random, _: Any) -> None:
@@ -190,9 +216,7 @@ class Workload:
             replica = rng.choice(self.replicas())
             answer = replica.client.call("CancelSession", timeout=20, session_id=session,
                                          request_id=f"cancel-{session}" if rng.random() < 0.3 else "")
-            with self.lock:
-                self.cancelled.setdefault(session, answer.status)
-            self.count("cancels")
+            self.note_cancel(session, answer.status)
         time.sleep(rng.random() * 0.2)
 
     def start(self, rng: random.Random, connection: Any) -> None:

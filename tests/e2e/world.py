@@ -60,7 +60,10 @@ class Services:
 class Server:
     """One berthd. Its log is in a file that is shown when a test wants it."""
 
-    def __init__(self, build: Path, conninfo: str, redis: str, folder: Path, *flags: str) -> None:
+    def __init__(
+        self, build: Path, conninfo: str, redis: str, folder: Path, *flags: str,
+        env: dict[str, str] | None = None,
+    ) -> None:
         self.log = Path(tempfile.mkstemp(prefix="berthd-", suffix=".log", dir=folder)[1])
         self.port_file = self.log.with_suffix(".port")
         command = [
@@ -76,7 +79,8 @@ class Server:
         command += ["--snapshot-age", "0ms", *flags]  # what a test changes is seen at once
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=env,
             )
         self.port = int(await_true(self._port, START_SECONDS, f"berthd to listen ({self.log})"))
         self.target = f"127.0.0.1:{self.port}"
