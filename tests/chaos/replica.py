@@ -112,11 +112,12 @@ class Replica:
         armed.touch()
 
     def await_grief(self, seconds: float) -> bool:
-        """Whether it has stopped, or ended, by then."""
+        """Whether it has stopped, or ended, by then; else it will not any more."""
         try:
             return await_true(lambda: self.is_stopped or not self.is_up, seconds, "grief")
         except TimeoutError:
-            return False
+            (self.folder / "armed").unlink()
+            return self.is_stopped or not self.is_up
 
     def end(self) -> None:
         """As a service manager ends it."""
