@@ -95,6 +95,7 @@ class Campaign:
         self.small_disk = self.disk.folder
         self.failing_library = self.build / "tests/alloc/alloc_failing.so"
         self.clock_library = kit.clock_library()
+        self.sanitized = kit.is_sanitized(self.build / "server/berthd")
         self.ear = kit.Ear(self.services.redis.removeprefix("unix:"), faults_redis.CHANNEL)
         self.begin_replicas(options)
         self.workload = Workload(self.conninfo, lambda: self.replicas, options.seed)
@@ -118,7 +119,8 @@ class Campaign:
             "fault points": "" if has_points else "berthd was built without BERTH_FAULTS",
             "another version": "" if self.beside else "no --beside FOLDER of another build was given",
             "failing allocations": "" if self.failing_library.exists() else f"{self.failing_library} is not built",
-            "a wrong clock": "" if self.clock_library else "libfaketime is not installed",
+            "a wrong clock": ("berthd has a sanitizer, which must be loaded first" if self.sanitized
+                              else "" if self.clock_library else "libfaketime is not installed"),
             "a pooler": "" if self.pooler is not None else f"{kit.POOLER} is not installed",
             "a small disk": self.disk.why_not,
         }

@@ -125,3 +125,8 @@ def clock_library() -> str:
 
 def has_fault_points(program: Path) -> bool:
     return b"BERTH_FAULT_WHEN" in program.read_bytes()
+
+
+def is_sanitized(program: Path) -> bool:
+    """Then nothing can be preloaded, and memory says little."""
+    return any(word in program.read_bytes() for word in (b"__asan_init", b"__tsan_init"))
