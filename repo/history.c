@@ -4,6 +4,7 @@
 #include "repo/json_text.h"
 #include "repo/pg_query.h"
 #include "repo/shared_text.h"
+#include "repo/sql.h"
 
 /* The steps are joined where they are needed: a row of u stays small. What a merge keeps unchanged
  * is not written again. */
@@ -30,7 +31,7 @@ static const char sql_record[] =
     "INSERT INTO session_scheduling_history (id, session_id, phase, from_status, to_status, "
     "result, "
     "error_code, message, sub_steps, attempts, created_at, updated_at) "
-    "SELECT gen_random_uuid(), session_id, phase, from_status, to_status, result, error_code, "
+    "SELECT " SQL_NEW_ID ", session_id, phase, from_status, to_status, result, error_code, "
     "message, d.sub_steps, 1, now(), now() FROM u JOIN d ON d.i = u.steps "
     "WHERE ord NOT IN (SELECT ord FROM merged WHERE same)";
 

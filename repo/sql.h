@@ -9,6 +9,13 @@
 /* The stamp of a status for status_history, made once a statement. */
 #define SQL_STAMP(status) "(SELECT jsonb_build_object('" status "', now()))"
 
+/* A new id that begins with the time of the transaction (UUID version 7): rows that are only ever
+ * added go to the right end of their primary key, not each to a page of its own. The time is made
+ * once a statement. */
+#define SQL_NEW_ID                                                                                 \
+    "((SELECT regexp_replace(lpad(to_hex((extract(epoch FROM now()) * 1000)::int8), 12, '0'), "    \
+    "'^(.{8})(.{4})$', '\\1-\\2-7')) || substr(gen_random_uuid()::text, 16))::uuid"
+
 /* The data of a failure d with the retries of row u put in. */
 #define SQL_FAILURE_DATA "jsonb_set(d.data, '{scheduler,retries}', to_jsonb(u.retries))"
 

@@ -58,10 +58,12 @@ START_TEST(commit_writes_a_placement_on_all_tables)
     world_expect(
         &w.d,
         "SELECT concat_ws(' ', phase, from_status, to_status, result, error_code, message, "
-        "attempts, sub_steps->0->>'step') FROM session_scheduling_history",
+        "attempts, sub_steps->0->>'step', substr(id::text, 15, 1), replace(id::text, '-', '') LIKE "
+        "lpad(to_hex((extract(epoch FROM created_at) * 1000)::int8), 12, '0') || '%') "
+        "FROM session_scheduling_history",
         "schedule-sessions PENDING SCHEDULED SUCCESS schedule-sessions success 1 "
-        "allocation",
-        "history");
+        "allocation 7 t",
+        "history, its id begins with the time");
     ck_assert_str_eq(r.events[0].allocations[0].agent_addr, "tcp://moved");
     ck_assert_uint_eq(r.n_owners, 1);
     ck_assert_str_eq(r.owners[0].access_key, "AK1");
