@@ -158,10 +158,16 @@ static void begin(struct slot *s)
     l->n_busy++;
 }
 
-/* Previews go round the last few ids, so that cancels come to them last. */
+/* Previews go round the last few ids, which no cancel takes then. */
 static unsigned previewed(const struct load *l)
 {
     return l->n_sessions < PREVIEWED ? l->n_sessions : PREVIEWED;
+}
+
+static bool has_cancels(const struct load *l)
+{
+    const unsigned kept = l->o.weights[LOAD_PREVIEW] > 0 ? previewed(l) : 0;
+    return l->next_cancel < l->n_sessions - kept;
 }
 
 /* Which RPC is next, by the weights; false: none is left. Turns, not chance: runs are alike. */
@@ -169,14 +175,14 @@ static bool choose(struct load *l, struct slot *s)
 {
     unsigned all = 0;
     for (unsigned i = 0; i < N_LOAD_RPCS; i++) {
-        if (i != LOAD_CANCEL || l->next_cancel < l->n_sessions)
+        if (i != LOAD_CANCEL || has_cancels(l))
             all += l->o.weights[i];
     }
     if (all == 0)
         return false;
     unsigned at = l->mix_at++ % all, rpc = 0;
     for (; rpc + 1 < N_LOAD_RPCS; rpc++) {
-        const bool there = rpc != LOAD_CANCEL || l->next_cancel < l->n_sessions;
+        const bool there = rpc != LOAD_CANCEL || has_cancels(l);
         const unsigned weight = there ? l->o.weights[rpc] : 0;
         if (at < weight)
             break;

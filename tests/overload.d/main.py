@@ -59,7 +59,7 @@ def overload(build: Path, seconds: float, reconnects: int, planted: dict[str, st
     folder.chmod(0o711)
     if not (folder.parent / "stubs").exists() and "berth.v1.scheduler_pb2" not in sys.modules:
         stubs.generate(ROOT, folder / "stubs")
-    stage = Stage(build, folder, int(600 + 100 * seconds), NAMES, planted)
+    stage = Stage(build, folder, int(600 + 200 * seconds), NAMES, planted)
     try:
         run = run_storm(stage, seconds, reconnects)
         checks = Checks(run)

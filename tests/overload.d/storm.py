@@ -11,7 +11,7 @@ NAMES = [*MODEST, "greedy", "silent", "large", "slow"]
 MODEST_RATE = 4
 MODEST_MIX = "groups=2,preview=3,pending=1,cancel=4"
 HEALTH_RATE = 30
-GREEDY_RATE = 60  # ids for the greedy caller to cancel: more than it gets done
+GREEDY_RATE = 150  # ids for the greedy caller to cancel: more than it gets done
 CONNECTIONS = 1500
 END_SECONDS = 60
 DEADLINE = "6000"  # ms
