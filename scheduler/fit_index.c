@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "scheduler/fit_tree.h"
+#include "scheduler/fit_order.h"
 
 struct fit_index {
     struct fit_tree tree;
@@ -12,7 +12,7 @@ struct fit_index {
     uint64_t debt;  /* nodes visited in vain since the last layer was made */
 };
 
-/* A descent takes at most 2 * depth entries; depth <= 32. */
+/* A descent by turns takes at most 2 * depth entries; depth <= 32. */
 enum { STACK = 68 };
 
 struct fit_index *fit_index_create(struct book *b, const struct chosen *selector,
@@ -37,15 +37,16 @@ static void need_load(struct fit_index *x, const struct requirement *r)
 {
     for (uint32_t i = 0; i < r->n_asked; i++)
         x->need[i] = r->request[r->asked[i]];
-    x->need[r->n_asked] = r->containers;
+    if (x->tree.width > r->n_asked)
+        x->need[r->n_asked] = r->containers;
 }
 
 /* --- layers --- */
 
 /* The layer with the highest floor that this need is not below: every agent that fits is in it. */
-static const struct fit_layer *layer_for(const struct fit_index *x)
+static struct fit_order *layer_for(const struct fit_index *x)
 {
-    const struct fit_layer *l = x->tree.layers;
+    struct fit_order *l = x->tree.layers;
     while (!fit_tree_holds(&x->tree, x->need, l->floor))
         l++; /* the last has floor 0 */
     return l;
@@ -54,14 +55,14 @@ static const struct fit_layer *layer_for(const struct fit_index *x)
 /* Too many agents of the layer were in the way. Once they cost as much as a layer does, make one:
  * for all needs of about this size (powers of two), or, where that was not enough, for just this
  * need. */
-static void pay(struct fit_index *x, struct book *b, const struct fit_layer *used, uint32_t visited)
+static void pay(struct fit_index *x, struct book *b, const struct fit_order *used, uint32_t visited)
 {
     enum { FREE_VISITS = 64, MAX_EXACT = 20 };
     struct fit_tree *t = &x->tree;
     if (visited <= FREE_VISITS)
         return;
     x->debt += visited;
-    if (x->debt < t->size || t->n_layers == FIT_MAX_LAYERS)
+    if (x->debt < t->n_leaves || t->n_layers == FIT_MAX_LAYERS)
         return;
     for (uint32_t i = 0; i < t->width; i++)
         x->floor[i] =
@@ -73,40 +74,37 @@ static void pay(struct fit_index *x, struct book *b, const struct fit_layer *use
     if (exact &&
         (t->n_layers >= MAX_EXACT || memcmp(floor, used->floor, t->width * sizeof(*floor)) == 0))
         return;
-    if (book_spend(b, fit_layer_bytes(t)))
+    if (book_spend(b, fit_order_bytes(t)))
         fit_tree_add_layer(t, floor);
     x->debt = 0;
 }
 
 /* --- questions --- */
 
-/* The leaf with the best key that takes it. */
+/* The first leaf in the selector's order that takes it. */
 static uint32_t best_leaf(struct fit_index *x, struct book *b, const struct acceptance *f)
 {
     const struct fit_tree *t = &x->tree;
-    const struct fit_layer *l = layer_for(x);
-    uint32_t stack[STACK], n = 0, best = NONE, visited = 0;
-    stack[n++] = 1;
-    while (n > 0) {
-        uint32_t node = stack[--n], winner = l->winner[node];
-        visited++;
-        if (winner == NONE || !fit_tree_holds(t, fit_tree_bounds(t, node), x->need))
-            continue;
-        if (best != NONE && !fit_tree_prefers(t, winner, best))
-            continue;
-        if (fit_tree_holds(t, fit_tree_bounds(t, t->size + winner), x->need) &&
-            f->accept(f->ctx, t->agent[winner])) {
-            best = winner;
-            continue;
+    const struct fit_order *l = layer_for(x);
+    const struct fit_node *nodes = l->nodes;
+    const int64_t *most = l->most;
+    uint32_t *stack = t->path, n = 0, visited = 0, at = l->root, found = NONE;
+    for (;;) {
+        for (; at != NONE && fit_tree_holds(t, most + (size_t)at * t->width, x->need); visited++) {
+            stack[n++] = at;
+            at = nodes[at].before;
         }
-        if (node >= t->size)
-            continue;
-        bool left_first = l->winner[(size_t)2 * node] == winner;
-        stack[n++] = 2 * node + left_first;
-        stack[n++] = 2 * node + !left_first;
+        if (n == 0)
+            break;
+        at = stack[--n];
+        if (fit_tree_holds(t, fit_tree_own(t, at), x->need) && f->accept(f->ctx, t->agent[at])) {
+            found = at;
+            break;
+        }
+        at = nodes[at].after;
     }
     pay(x, b, l, visited);
-    return best;
+    return found;
 }
 
 /* The first leaf of [from, to) that takes it. */
@@ -157,7 +155,7 @@ uint32_t fit_index_choose(struct fit_index *x, struct book *b, const struct requ
     uint32_t leaf = NONE;
     fit_tree_catch_up(t, b);
     need_load(x, r);
-    if (t->selector->plugin->selector.scope == SELECT_IN_TURN) {
+    if (t->in_turn) {
         uint32_t turn = leaves_before(t, r->turn);
         leaf = first_leaf(x, turn, t->n_leaves, filters);
         if (leaf == NONE)

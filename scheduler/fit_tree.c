@@ -1,40 +1,30 @@
-/* fit_tree.c - building and repairing the tournament tree. */
+/* fit_tree.c - building and repairing: leaves, the nodes above them, the layers. */
 #include "scheduler/fit_tree.h"
 
 #include <string.h>
 
-static uint32_t better_of(const struct fit_tree *x, uint32_t a, uint32_t b)
-{
-    if (a == NONE || b == NONE)
-        return a == NONE ? b : a;
-    return fit_tree_prefers(x, a, b) ? a : b;
-}
+#include "scheduler/fit_order.h"
 
-/* Copies what the book says about a leaf's agent; false: it said so before. */
-static bool leaf_load(struct fit_tree *x, const struct book *b, uint32_t leaf)
+/* What the book says about a leaf's agent, into the scratch; false: it said so before. */
+static bool leaf_look(struct fit_tree *x, const struct book *b, uint32_t leaf)
 {
     const struct room *m = &b->room;
-    uint32_t agent = x->agent[leaf], n = x->width - 1;
+    const uint32_t agent = x->agent[leaf], n = x->like.n_asked;
     const int64_t *remaining = snapshot_row(m->snapshot, m->remaining, agent);
-    int64_t *mine = x->bounds + (size_t)(x->size + leaf) * x->width;
-    int64_t containers =
-        m->max_containers > 0 ? m->max_containers - m->containers[agent] : INT64_MAX;
-    bool changed = mine[n] != containers;
-    mine[n] = containers;
-    for (uint32_t i = 0; i < n; i++) {
-        int64_t now = remaining[x->like.asked[i]];
-        changed |= mine[i] != now;
-        mine[i] = now;
-    }
-    if (x->key_len > 0) {
-        int64_t *key = x->keys + (size_t)leaf * x->key_len;
+    for (uint32_t i = 0; i < n; i++)
+        x->row[i] = remaining[x->like.asked[i]];
+    if (x->width > n)
+        x->row[n] = m->max_containers - m->containers[agent];
+    if (x->key_len > 0)
         (void)x->selector->plugin->selector.key(m, &x->like, x->selector->options, agent, x->key);
-        for (uint32_t i = 0; i < x->key_len; i++) {
-            changed |= key[i] != x->key[i];
-            key[i] = x->key[i];
-        }
-    }
-    return changed;
+    return memcmp(x->row, fit_tree_own(x, leaf), x->width * sizeof(*x->row)) != 0 ||
+           memcmp(x->key, x->keys + (size_t)leaf * x->key_len, x->key_len * sizeof(*x->key)) != 0;
+}
+
+static void leaf_set(struct fit_tree *x, uint32_t leaf)
+{
+    memcpy(x->bounds + (size_t)(x->size + leaf) * x->width, x->row, x->width * sizeof(*x->row));
+    memcpy(x->keys + (size_t)leaf * x->key_len, x->key, x->key_len * sizeof(*x->key));
 }
 
 /* Makes a node's bounds from its children; false: they are as they were. */
@@ -51,35 +41,20 @@ static bool bounds_fold(struct fit_tree *x, uint32_t node)
     return changed;
 }
 
-static uint32_t layer_entry(const struct fit_tree *x, const struct fit_layer *l, uint32_t leaf)
-{
-    return fit_tree_holds(x, fit_tree_bounds(x, x->size + leaf), l->floor) ? leaf : NONE;
-}
-
-/* A leaf's key or bounds changed: its path may have other winners. Where the leaf neither was the
- * winner nor is, nothing changes further up. */
-static void layer_repair(struct fit_tree *x, struct fit_layer *l, uint32_t leaf)
-{
-    uint32_t node = x->size + leaf;
-    l->winner[node] = layer_entry(x, l, leaf);
-    for (node /= 2; node > 0; node /= 2) {
-        const uint32_t *children = l->winner + (size_t)2 * node;
-        uint32_t before = l->winner[node], winner = better_of(x, children[0], children[1]);
-        l->winner[node] = winner;
-        if (winner == before && winner != leaf)
-            return;
-    }
-}
-
+_Static_assert(FIT_MAX_LAYERS <= 32, "layers are bits");
 static void leaf_repair(struct fit_tree *x, const struct book *b, uint32_t leaf)
 {
-    if (!leaf_load(x, b, leaf))
+    if (!leaf_look(x, b, leaf))
         return;
-    for (uint32_t node = (x->size + leaf) / 2; node > 0; node /= 2)
+    uint32_t stays = 0; /* bit: layer */
+    for (uint32_t i = 0; i < x->n_layers; i++)
+        stays |= (uint32_t)fit_order_before(&x->layers[i], x, leaf) << i;
+    leaf_set(x, leaf);
+    for (uint32_t i = 0; i < x->n_layers; i++)
+        fit_order_after(&x->layers[i], x, leaf, (stays >> i & 1) != 0);
+    for (uint32_t node = (x->size + leaf) / 2; x->in_turn && node > 0; node /= 2)
         if (!bounds_fold(x, node))
             break;
-    for (uint32_t i = 0; i < x->n_layers; i++)
-        layer_repair(x, &x->layers[i], leaf);
 }
 
 void fit_tree_catch_up(struct fit_tree *x, const struct book *b)
@@ -91,30 +66,14 @@ void fit_tree_catch_up(struct fit_tree *x, const struct book *b)
     }
 }
 
-/* How high a floor is: the number of bits of its numbers. */
-static uint32_t weight_of(const int64_t *floor, uint32_t width)
-{
-    uint32_t weight = 0;
-    for (uint32_t i = 0; i < width; i++)
-        weight += floor[i] > 0 ? 64 - (uint32_t)__builtin_clzll((uint64_t)floor[i]) : 0;
-    return weight;
-}
-
 void fit_tree_add_layer(struct fit_tree *x, const int64_t *floor)
 {
-    struct fit_layer l = {.floor = arena_memdup(x->arena, floor, x->width * sizeof(*floor)),
-                          .winner = arena_new(x->arena, uint32_t, (size_t)2 * x->size),
-                          .weight = weight_of(floor, x->width)};
-    for (uint32_t k = 0; k < x->size; k++)
-        l.winner[x->size + k] = k < x->n_leaves ? layer_entry(x, &l, k) : NONE;
-    for (uint32_t node = x->size - 1; node > 0; node--) {
-        const uint32_t *children = l.winner + (size_t)2 * node;
-        l.winner[node] = better_of(x, children[0], children[1]);
-    }
+    struct fit_order o;
+    fit_order_init(&o, x, floor);
     uint32_t at = x->n_layers++;
-    for (; at > 0 && x->layers[at - 1].weight < l.weight; at--)
+    for (; at > 0 && x->layers[at - 1].weight < o.weight; at--)
         x->layers[at] = x->layers[at - 1];
-    x->layers[at] = l;
+    x->layers[at] = o;
 }
 
 static void list_leaves(struct fit_tree *x, const struct snapshot *s)
@@ -127,33 +86,27 @@ static void list_leaves(struct fit_tree *x, const struct snapshot *s)
         if (here)
             x->agent[x->n_leaves++] = i;
     }
-    x->size = 1;
-    while (x->size < x->n_leaves)
+    for (x->size = x->in_turn ? 1 : 0; x->in_turn && x->size < x->n_leaves;)
         x->size *= 2;
 }
 
 static void load_all(struct fit_tree *x, const struct book *b)
 {
-    for (uint32_t k = 0; k < x->size; k++) {
-        if (k < x->n_leaves)
-            (void)leaf_load(x, b, k);
-        for (uint32_t i = 0; k >= x->n_leaves && i < x->width; i++)
+    for (uint32_t k = 0; k < x->n_leaves; k++)
+        if (leaf_look(x, b, k))
+            leaf_set(x, k);
+    for (uint32_t k = x->n_leaves; k < x->size; k++)
+        for (uint32_t i = 0; i < x->width; i++)
             x->bounds[(size_t)(x->size + k) * x->width + i] = INT64_MIN;
-    }
-    for (uint32_t node = x->size - 1; node > 0; node--)
+    for (uint32_t node = x->size; node-- > 1;)
         (void)bounds_fold(x, node);
 }
 
 size_t fit_tree_bytes(const struct snapshot *s, uint32_t n_asked)
 {
-    size_t nodes = (size_t)4 * s->n_agents; /* at most; a tree has twice as many as leaves */
+    size_t rows = (size_t)4 * s->n_agents; /* at most; a tree has twice as many nodes as leaves */
     size_t row = (n_asked + 1) * sizeof(int64_t);
-    return nodes * (row + sizeof(uint32_t)) + s->n_agents * (row + 2 * sizeof(uint32_t));
-}
-
-size_t fit_layer_bytes(const struct fit_tree *x)
-{
-    return (size_t)2 * x->size * sizeof(uint32_t);
+    return rows * row + s->n_agents * (row + 5 * sizeof(uint32_t));
 }
 
 void fit_tree_init(struct fit_tree *x, const struct book *b, const struct chosen *selector,
@@ -167,17 +120,21 @@ void fit_tree_init(struct fit_tree *x, const struct book *b, const struct chosen
                                     .asked = like->asked,
                                     .priority = like->priority,
                                     .n_asked = like->n_asked},
-                           .width = like->n_asked + 1,
+                           .in_turn = selector->plugin->selector.scope != SELECT_BY_SLOTS,
+                           .width = like->n_asked + (b->room.max_containers > 0),
                            .seen = b->n_log};
     list_leaves(x, b->room.snapshot);
+    x->row = arena_new(a, int64_t, x->width);
     x->key = arena_new(a, int64_t, b->room.snapshot->n_slots + 2);
-    bool by_slots = selector->plugin->selector.scope == SELECT_BY_SLOTS;
-    if (x->n_leaves > 0 && by_slots)
+    if (x->n_leaves > 0 && !x->in_turn)
         x->key_len = selector->plugin->selector.key(&b->room, &x->like, selector->options,
                                                     x->agent[0], x->key);
     x->keys = arena_new(a, int64_t, (size_t)x->n_leaves * x->key_len);
-    x->bounds = arena_new(a, int64_t, (size_t)2 * x->size * x->width);
+    x->bounds = arena_new(a, int64_t, (x->in_turn ? (size_t)2 * x->size : x->n_leaves) * x->width);
     load_all(x, b);
-    if (by_slots)
-        fit_tree_add_layer(x, arena_new(a, int64_t, x->width));
+    if (x->in_turn)
+        return;
+    x->path = arena_new(a, uint32_t, x->n_leaves);
+    x->layers = arena_new(a, struct fit_order, FIT_MAX_LAYERS);
+    fit_tree_add_layer(x, arena_new(a, int64_t, x->width));
 }
