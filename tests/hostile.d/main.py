@@ -1,5 +1,5 @@
 """Puts each hostile row of table.py into a scaling group of its own, all in one database, and asks a real berthd:
-PreviewAllocation, ScheduleScalingGroup, ListPendingSessions, then the rows themselves."""
+PreviewAllocation, ScheduleScalingGroup twice, ListPendingSessions, then the rows themselves."""
 
 from __future__ import annotations
 
@@ -89,6 +89,26 @@ class Case:
             got = stubs.enum_name(outcomes[session], "outcome").removeprefix("SESSION_OUTCOME_")
         self.require(got == wanted, f"{who} is {got}, not {wanted}")
 
+    def again(self) -> None:
+        """A second round over the same rows says the same, unless the first has taken it away."""
+        if self.row.outcome in ("SCHEDULED", "ABSENT", "REFUSED"):
+            return
+        try:
+            answer = self.world.client.call("ScheduleScalingGroup", scaling_group=f"h{self.i}", view=2, max_decisions=10)
+        except stubs.RpcFailure as failure:
+            self.require(False, f"the second round fails: {failure}")
+            return
+        outcomes = {d.session_id: d for d in answer.decisions}
+        self.require(self.good not in outcomes, "the second round speaks of the good session again")
+        self.decided(self.bad, outcomes, self.last, "in the second round the bad session")
+        if self.bad in outcomes and not self.row.then:
+            self.says("the second round", outcomes[self.bad].causes)
+
+    @property
+    def last(self) -> str:
+        """What has come of the bad session in the end."""
+        return self.row.then or self.row.outcome
+
     def pending(self) -> None:
         """The list has the bad session if it still waits, for the same reason; never the good one."""
         try:
@@ -97,7 +117,7 @@ class Case:
             self.require(self.row.outcome == "REFUSED", f"the list fails: {failure}")
             return
         listed = {s.session_id: s for s in answer.sessions}
-        waits = self.row.outcome not in ("SCHEDULED", "ABSENT")
+        waits = self.last not in ("SCHEDULED", "ABSENT")
         self.require((self.bad in listed) == waits, f"the list {'lacks' if waits else 'has'} the bad session")
         self.require(self.good not in listed or self.row.outcome == "REFUSED", "the list has the good session")
         if waits and self.bad in listed and self.row.outcome != "REFUSED":
@@ -109,11 +129,11 @@ class Case:
             f"SELECT id, status FROM sessions WHERE id IN ('{self.bad}', '{self.good}')")}
         wanted = "PENDING" if self.row.outcome == "REFUSED" else "SCHEDULED"
         self.require(states[self.good] == wanted, f"the good session's row is {states[self.good]}")
-        self.require((states[self.bad] == "SCHEDULED") == (self.row.outcome == "SCHEDULED"),
+        self.require((states[self.bad] == "SCHEDULED") == (self.last == "SCHEDULED"),
                      f"the bad session's row is {states[self.bad]}")
 
     def run(self) -> list[str]:
-        for step in (self.preview, self.round, self.pending, self.rows):
+        for step in (self.preview, self.round, self.again, self.pending, self.rows):
             step()
         return self.wrong
 

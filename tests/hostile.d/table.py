@@ -15,6 +15,7 @@ class Row(NamedTuple):
     outcome: str  # of the bad session; ABSENT: the round does not speak of it; REFUSED: the whole group, for that reason
     cause: str = ""  # kind of a cause, or the reason of the refusal
     says: str = ""  # part of that cause's sentence
+    then: str = ""  # outcome in a second round, where that is another
 
 
 SESSION = "UPDATE sessions SET {} WHERE id = $bad"
@@ -28,8 +29,15 @@ LONG = "repeat('x', 64)"
 HUGE = "999999999999999999"  # what numeric(24,6) holds at most
 
 
-def bad_data(what: str, sql: str, says: str) -> Row:
-    return Row(what, sql, "INVALID", "BAD_DATA", says)
+def bad_data(what: str, sql: str, says: str, then: str = "") -> Row:
+    return Row(what, sql, "INVALID", "BAD_DATA", says, then)
+
+
+def copy(table: str, key: str, **changed: str) -> str:
+    """One more row like that of the key."""
+    columns = ", ".join(f"'{name}', {value}" for name, value in changed.items())
+    return (f"INSERT INTO {table} SELECT (jsonb_populate_record(x, jsonb_build_object({columns}))).* FROM {table} x "
+            f"WHERE x.{key}; ")
 
 
 SESSIONS = [
@@ -51,9 +59,9 @@ SESSIONS = [
     bad_data("a NULL among the designated agents", SESSION.format("designated_agent_ids = ARRAY[$agent, NULL]"),
              "designated_agent_ids"),
     bad_data("retries that are no number", SESSION.format("status_data = '{\"scheduler\": {\"retries\": \"many\"}}'"),
-             "retries \"many\""),
+             "retries \"many\"", then="SCHEDULED"),  # the record of the failure counts anew
     bad_data("more retries than can be counted",
-             SESSION.format("status_data = '{\"scheduler\": {\"retries\": 9999999999}}'"), "retries"),
+             SESSION.format("status_data = '{\"scheduler\": {\"retries\": 9999999999}}'"), "retries", then="SCHEDULED"),
     bad_data("a PENDING stamp on no day of the calendar",
              SESSION.format("status_history = '{\"PENDING\": \"2026-02-30T00:00:00Z\"}'"), "status_history.PENDING"),
     bad_data("a session group with an unknown direction",
@@ -70,6 +78,34 @@ SESSIONS = [
     Row("a name as long as it may be, the other's too",
         f"UPDATE sessions SET name = {LONG} WHERE id IN ($bad, $good)", "SCHEDULED"),
     Row("neither name nor creation id", SESSION.format("name = NULL, creation_id = NULL"), "SCHEDULED"),
+    Row("a record of failures that nobody wrote",
+        SESSION.format("status_data = '{\"scheduler\": {\"causes\": \"x\", \"digest\": [], \"counted\": 7, \"msg\": {}}}'"),
+        "SCHEDULED"),
+    Row("a record of failures that is not what it says", SESSION.format(
+        "status_data = '{\"scheduler\": {\"causes\": [7, {\"kind\": {}}, null], \"counted\": \"::::\"}}'"), "SCHEDULED"),
+    Row("a record of a million letters",
+        SESSION.format("status_data = jsonb_build_object('scheduler', jsonb_build_object('msg', repeat('m', 1000000)))"),
+        "SCHEDULED"),
+    Row("options of five hundred levels", SESSION.format("options = (repeat('[', 500) || repeat(']', 500))::jsonb"), "SCHEDULED"),
+    bad_data("an empty session type", SESSION.format("session_type = ''"), "session_type \"\""),
+    bad_data("an empty cluster mode", SESSION.format("cluster_mode = ''"), "cluster_mode \"\""),
+    bad_data("less than no retries", SESSION.format("status_data = '{\"scheduler\": {\"retries\": -3}}'"), "retries", then="SCHEDULED"),
+    Row("a created_at before Christ", SESSION.format("created_at = '4000-01-01 00:00:00+00 BC'"), "SCHEDULED"),
+    Row("a created_at in two hundred thousand years", SESSION.format("created_at = '200000-01-01 00:00:00+00'"), "SCHEDULED"),
+    Row("a PENDING stamp that is yet to come",
+        SESSION.format("status_history = '{\"PENDING\": \"9999-12-31T23:59:59.999999+00:00\"}'"), "SCHEDULED"),
+    Row("a batch that should have started before Christ",
+        SESSION.format("session_type = 'BATCH', requested_starts_at = '4000-01-01 00:00:00+00 BC'"), "SCHEDULED"),
+    Row("fifty thousand designated agents",
+        SESSION.format("options = '{\"agent_selection_policy\": \"strict\"}', designated_agent_ids = "
+                       "(SELECT array_agg('x' || n) FROM generate_series(1, 50000) n) || ARRAY[$other::varchar]"), "SCHEDULED"),
+    Row("designated agents in two dimensions",
+        SESSION.format("options = '{\"agent_selection_policy\": \"strict\"}', "
+                       "designated_agent_ids = ARRAY[ARRAY['x', 'y'], ARRAY['z', $other]]"), "SCHEDULED"),
+    Row("the same designated agent three times",
+        SESSION.format("options = '{\"agent_selection_policy\": \"strict\"}', "
+                       "designated_agent_ids = ARRAY[$other, $other, $other]"), "SCHEDULED"),
+    Row("a session group that is not there", SESSION.format("session_group_id = t.id('nowhere')"), "SCHEDULED"),
     Row("a status that nobody knows", SESSION.format("status = 'DREAMING'"), "ABSENT"),
     Row("a NULL status", SESSION.format("status = NULL"), "ABSENT"),
     Row("no scaling group", SESSION.format("resource_group_id = NULL"), "ABSENT"),
@@ -86,6 +122,21 @@ KERNELS = [
     bad_data("a kernel without index", KERNEL.format("cluster_idx = NULL"), "cluster_idx is NULL"),
     bad_data("a kernel of another scaling group", KERNEL.format("resource_group_id = t.id('nowhere')"),
              "resource_group_id"),
+    bad_data("a ledger row that is in use", "UPDATE resource_allocations SET used_at = now() WHERE kernel_id = $kernel",
+             "used_at"),
+    bad_data("a request for a slot without a name",
+             "INSERT INTO resource_allocations (kernel_id, slot_name, requested) VALUES ($kernel, '', 1)", "unknown or disabled"),
+    Row("the greatest index there is", KERNEL.format("cluster_idx = 2147483647"), "SCHEDULED"),
+    Row("the least index there is", KERNEL.format("cluster_idx = -2147483648"), "SCHEDULED"),
+    Row("two main kernels with one index",
+        copy("kernels", "id = $kernel", id="t.id('twin$i')") + "INSERT INTO resource_allocations (kernel_id, slot_name, requested) "
+        "SELECT t.id('twin$i'), slot_name, requested FROM resource_allocations WHERE kernel_id = $kernel", "SCHEDULED"),
+    Row("a kernel of a session that is not there",
+        copy("kernels", "id = $kernel", id="t.id('twin$i')", session_id="t.id('nowhere')"), "SCHEDULED"),
+    Row("a ledger row of a kernel that is not there",
+        "INSERT INTO resource_allocations (kernel_id, slot_name, requested) VALUES (t.id('nowhere$i'), 'cpu', 'NaN')",
+        "SCHEDULED"),
+    Row("an empty architecture", KERNEL.format("architecture = ''"), "INFEASIBLE", "ARCHITECTURE"),
     Row("an architecture that nobody has", KERNEL.format("architecture = 'z80'"), "INFEASIBLE", "ARCHITECTURE"),
     bad_data("a request that is NaN", LEDGER.format("'NaN'", "'cpu'"), "requested is not a number"),
     bad_data("a negative request", LEDGER.format("-1", "'cpu'"), "requested is negative"),
@@ -113,6 +164,18 @@ AGENTS = [
     Row("a capacity below what is used", RESOURCE.format("used = 99", "'cpu'"), "SCHEDULED"),
     Row("a negative reservation", RESOURCE.format("reserved = -5", "'cpu'"), "SCHEDULED"),
     Row("a use that is NaN", RESOURCE.format("used = 'NaN'", "'mem'"), "SCHEDULED"),
+    Row("a reservation for later that is NaN", RESOURCE.format("prereserved = 'NaN'", "'cpu'"), "SCHEDULED"),
+    Row("a NULL use", RESOURCE.format("used = NULL", "'cpu'"), "SCHEDULED"),
+    Row("a capacity of half a byte", RESOURCE.format("capacity = 0.5", "'mem'"), "SCHEDULED"),
+    Row("counters that are more than can be counted together",
+        RESOURCE.format(f"reserved = {HUGE}, prereserved = {HUGE}, used = {HUGE}", "'mem'"), "SCHEDULED"),
+    Row("an empty address", AGENT.format("addr = ''") + "; " + "UPDATE agents SET addr = '' WHERE id = $other", "SCHEDULED"),
+    Row("an address of other letters", "UPDATE agents SET addr = 'tcp://\u0434\u043e\u043c:1' WHERE id = $other", "SCHEDULED"),
+    Row("resources of an agent that is not there",
+        "INSERT INTO agent_resources (agent_id, slot_name, capacity) VALUES ('ghost$i', 'cpu', 'NaN')", "SCHEDULED"),
+    Row("an agent without a name",
+        "UPDATE agents SET id = '' WHERE id = $agent; UPDATE agent_resources SET agent_id = '' WHERE agent_id = $agent",
+        "SCHEDULED"),
     Row("an agent with nothing", "DELETE FROM agent_resources WHERE agent_id = $agent", "SCHEDULED"),
     Row("an agent with a slot that nobody knows",
         "UPDATE agents SET schedulable = false WHERE id = $agent; "
@@ -132,6 +195,32 @@ OWNERS = [
     Row("a limit that is no amount", POLICY.format("total_resource_slots = '{\"cpu\": \"many\"}'"), "BLOCKED", "BAD_DATA",
         "cpu \"many\""),
     Row("a negative limit", POLICY.format("total_resource_slots = '{\"cpu\": -1}'"), "BLOCKED", "BAD_DATA", "is negative"),
+    Row("a limit that is NaN", POLICY.format("total_resource_slots = '{\"cpu\": \"NaN\"}'"), "BLOCKED", "BAD_DATA",
+        "is not a number"),
+    Row("a limit that is an object", POLICY.format("total_resource_slots = '{\"cpu\": {}}'"), "BLOCKED", "BAD_DATA", "cpu"),
+    Row("an empty limit", POLICY.format("total_resource_slots = '{\"cpu\": \"\"}'"), "BLOCKED", "BAD_DATA", "cpu"),
+    Row("a limit of sixty digits", POLICY.format("total_resource_slots = jsonb_build_object('cpu', repeat('9', 60))"),
+        "SCHEDULED"),
+    Row("an infinite limit", POLICY.format("total_resource_slots = '{\"cpu\": \"Infinity\"}'"), "SCHEDULED"),
+    Row("a limit that is JSON null", POLICY.format("total_resource_slots = '{\"cpu\": null}'"), "SCHEDULED"),
+    Row("NULL limits", POLICY.format("total_resource_slots = NULL"), "SCHEDULED"),
+    Row("a domain's limits that are a list",
+        copy("domains", "name = $domain", id="t.id('x$i')", name="'x$i'", total_resource_slots="jsonb '[1]'")
+        + SESSION.format("domain_name = 'x$i'"), "BLOCKED", "BAD_DATA", "is not an object"),
+    Row("a project's limits that are a text",
+        copy("groups", "id = $project", id="t.id('x$i')", name="'x$i'", total_resource_slots="jsonb '\"x\"'")
+        + SESSION.format("group_id = t.id('x$i')"), "BLOCKED", "BAD_DATA", "is not an object"),
+    Row("an empty access key", SESSION.format("access_key = ''"), "BLOCKED", "OWNER_NOT_FOUND", "keypair \"\""),
+    Row("an access key of other letters", SESSION.format("access_key = '\u043a\u043b\u044e\u0447'"), "BLOCKED",
+        "OWNER_NOT_FOUND", "\u043a\u043b\u044e\u0447"),
+    Row("a main key that is not there", "UPDATE users SET main_access_key = 'none' WHERE uuid = $user", "BLOCKED",
+        "OWNER_NOT_FOUND", "was not found"),
+    Row("what its owner runs cannot be counted",
+        "SELECT t.session('run$i', $i, 'B$i', now()); UPDATE sessions SET status = 'RUNNING' WHERE id = t.id('run$i'); "
+        "UPDATE kernels SET status = 'RUNNING', agent = $agent, domain_name = 'nowhere', group_id = t.id('nowhere') "
+        "WHERE session_id = t.id('run$i'); "
+        "UPDATE resource_allocations SET used = 'NaN' WHERE kernel_id = t.id('run$i/1') AND slot_name = 'cpu'", "BLOCKED",
+        "BAD_DATA", "used is not a number"),
     Row("a limit of another planet", POLICY.format("total_resource_slots = '{\"magic\": \"many\"}'"), "SCHEDULED"),
     Row("a limit below what is asked", POLICY.format("total_resource_slots = '{\"cpu\": \"0.5\"}'"), "BLOCKED",
         "KEYPAIR_QUOTA"),
@@ -150,6 +239,12 @@ DEPENDENCIES = [
         "INSERT INTO session_dependencies VALUES ($bad, t.id('twin$i')), (t.id('twin$i'), $bad)", "BLOCKED", "DEPENDENCY"),
     Row("a session that waits for none that exists",
         "INSERT INTO session_dependencies VALUES ($bad, t.id('nobody'))", "BLOCKED", "DEPENDENCY_FAILED"),
+    Row("three sessions that wait for each other",
+        "SELECT t.session('twin$i', $i, 'B$i', now()), t.session('third$i', $i, 'B$i', now()); INSERT INTO session_dependencies "
+        "VALUES ($bad, t.id('twin$i')), (t.id('twin$i'), t.id('third$i')), (t.id('third$i'), $bad)", "BLOCKED", "DEPENDENCY"),
+    Row("a session that waits for five thousand that do not exist",
+        "INSERT INTO session_dependencies SELECT $bad, t.id('nobody' || n) FROM generate_series(1, 5000) n", "BLOCKED",
+        "DEPENDENCY_FAILED", "more"),
     Row("the same name twice", "SELECT t.session('twin$i', $i, 'B$i', now()); "
         "UPDATE sessions SET name = 'twin' WHERE id IN ($bad, t.id('twin$i'))", "SCHEDULED"),
     Row("a designated agent that is not there",
@@ -168,6 +263,11 @@ GROUPS = [
         "BAD_SCHEDULER_OPTIONS", "agent_selection_strategy"),
     Row("a timeout that is no duration", GROUP.format("scheduler_opts = '{\"pending_timeout\": \"soon\"}'"), "REFUSED",
         "BAD_SCHEDULER_OPTIONS", "pending_timeout"),
+    Row("a negative timeout", GROUP.format("scheduler_opts = '{\"pending_timeout\": -1}'"), "SCHEDULED"),
+    Row("a configuration that is a list", GROUP.format("scheduler_opts = '{\"config\": [1]}'"), "REFUSED",
+        "BAD_SCHEDULER_OPTIONS", "config"),
+    Row("an empty scheduler", GROUP.format("scheduler = ''"), "REFUSED", "UNKNOWN_SCHEDULER", "no scheduler \"\""),
+    Row("a strategy that is JSON null", GROUP.format("scheduler_opts = '{\"agent_selection_strategy\": null}'"), "SCHEDULED"),
     Row("options that are JSON null", GROUP.format("scheduler_opts = 'null'"), "SCHEDULED"),
     Row("NULL options", GROUP.format("scheduler_opts = NULL"), "SCHEDULED"),
     Row("an option that is a number beyond all", GROUP.format("scheduler_opts = '{\"config\": {\"x\": 1e40}}'"), "SCHEDULED"),
