@@ -84,6 +84,8 @@ class Campaign:
         self.services = Services(self.folder / "services")
         self.services.command(f"database {self.database}")
         self.conninfo = f"{self.services.conninfo} dbname={self.database}"
+        # What was committed survives a crash of PostgreSQL (not of the machine: fsync stays off).
+        self.sql(f"ALTER DATABASE {self.database} SET synchronous_commit = on")
         subprocess.run([self.build / "server/berthd", "migrate", "--database", self.conninfo], check=True,
                        stdout=subprocess.DEVNULL)
         self.sql((HERE / "cluster.sql").read_text("utf-8"))
