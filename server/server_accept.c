@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 enum { MOST_AT_ONCE = 4096 }; /* connections refused or passed over in one accept4() */
 
 static atomic_int reserve = -1;
+static atomic_int end = INT_MAX; /* of the numbers connections may have */
 
 void accept_prepare(void)
 {
@@ -24,6 +26,11 @@ void accept_prepare(void)
     const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && !atomic_compare_exchange_strong(&reserve, &none, fd))
         close(fd);
+}
+
+void accept_most(int connections, int others)
+{
+    atomic_store(&end, connections < INT_MAX - others ? connections + others : INT_MAX);
 }
 
 static int accept_plain(int listener, struct sockaddr *a, socklen_t *n, int flags)
@@ -72,6 +79,11 @@ int accept4(int listener, struct sockaddr *a, socklen_t *restrict n, int flags)
 {
     for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
         const int fd = accept_plain(listener, a, n, flags);
+        if (fd >= atomic_load(&end)) { /* so many are open: the kernel gives the smallest number */
+            close(fd);
+            log_rarely(1, LOG_WARN, "connections are refused: max_connections are open", NULL, 0);
+            continue;
+        }
         if (fd >= 0)
             return fd;
         if (is_of_connection(errno))

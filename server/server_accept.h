@@ -14,4 +14,9 @@
 /* Takes the reserve; before a server listens. Any number of times. */
 void accept_prepare(void);
 
+/* At most so many connections, beside so many descriptors that the process needs for other things;
+ * more are closed as they come. gRPC core counts none. Nor is anything counted here: a descriptor's
+ * number says how many are open at least, so some more fit while there are fewer others. */
+void accept_most(int connections, int others);
+
 #endif

@@ -15,6 +15,10 @@
 #include "server/guard.h"
 #include "server/server_accept.h"
 
+/* What the process has open beside connections: files, gRPC's own, and a worker's (PostgreSQL, a
+ * replica of it, Redis, and what wakes it). */
+enum { OWN_DESCRIPTORS = 64, WORKER_DESCRIPTORS = 5 };
+
 static grpc_arg int_arg(const char *key, int64_t value)
 {
     return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = (int)value};
@@ -42,6 +46,8 @@ grpc_server *listen_create(const struct config *g)
     grpc_channel_args list = {.num_args = ARRAY_SIZE(args) - (g->max_connection_age == 0),
                               .args = args};
     accept_prepare();
+    accept_most((int)g->max_connections,
+                (int)(OWN_DESCRIPTORS + WORKER_DESCRIPTORS * (g->executors + g->loop_rounds)));
     return grpc_server_create(&list, NULL);
 }
 

@@ -156,6 +156,22 @@ def check_no_descriptors(world: World) -> None:
         check(False, "descriptors are free again: new connections are taken", server.tail())
 
 
+def check_most_connections(world: World) -> None:
+    """More connections than the setting allows: the rest is closed, those that are open are served."""
+    most, others = 20, 64 + 5 * 2  # what server_listen.c leaves the process beside connections
+    world.end()
+    server = world.start_server("--max-connections", str(most), "--executors", "1", "--loop-rounds", "1")
+    server.await_health("SERVING")
+    strangers = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(most + others + 30)]
+    await_true(lambda: "max_connections are open" in server.log.read_text("utf-8"), 20, "a connection to be refused")
+    opened = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    check(most < opened <= most + others, f"max_connections bounds the descriptors: {opened} of {most} + {others}")
+    equal(world.client.health(), "SERVING", "max_connections are open: who is connected is served")
+    for stranger in strangers:
+        stranger.close()
+    await_true(lambda: is_greeted(server.port), 20, "a new connection when others have gone")
+
+
 def check_empty_database(world: World) -> None:
     world.end()
     world.create_database("e2e_unmigrated")
@@ -186,5 +202,6 @@ def test(world: World) -> None:
     check_redis_required(world)
     check_cut_connections(world)
     check_no_descriptors(world)
+    check_most_connections(world)
     check_consistency(world, "after these faults")
     check_empty_database(world)

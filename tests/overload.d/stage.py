@@ -24,7 +24,7 @@ ADDED = 5  # sessions that come every half second, with room for them
 WAITING = "SELECT id FROM sessions WHERE status = 'PENDING' ORDER BY created_at, id"
 DESCRIPTORS = 8192
 # A small server: what its limits are named by in the checks.
-LIMITS = {"executors": "4", "executor-queue": "64", "max-in-flight": "160", "max-streams": "300", "caller-in-flight": "48",
+LIMITS = {"executors": "4", "executor-queue": "64", "max-in-flight": "160", "max-streams": "300", "max-connections": "3000", "caller-in-flight": "48",
           "caller-streams": "100", "caller-queue": "32", "max-message": "256k", "max-requests-memory": "16m",
           "request-timeout": "2s", "slow-reader": "2s", "stream-queue": "64", "snapshot-age": "1s"}
 OTHERS = {"loop": "true", "loop-hint-interval": "500ms", "loop-interval": "2s", "log-format": "json",
