@@ -43,9 +43,10 @@ PARTS = {
     "validators": Part(["scheduler/validators/*.c"], unit("validators", "quotas", "round", "golden") + [PROPERTY]),
     "filters": Part(["scheduler/filters/*.c"], unit("placement", "session_groups", "round", "explain") + [PROPERTY]),
     "plan": Part(["repo/plan_*.c", "repo/plan_chunk.h", "repo/failure_record.c", "repo/history.c"], COMMIT + repo("request")),
-    "rows": Part(["repo/agent.c", "repo/kernel.c", "repo/session.c", "repo/allocation.c", "repo/owner_version.c",
-                  "repo/owner_usage.c"],
-                 COMMIT + repo("session_cancel", "snapshot_load", "snapshot_owners", "snapshot_bad_rows", "repair")),
+    "rows": Part([f"repo/{noun}.c" for noun in ("agent", "kernel", "session", "session_row", "allocation", "owner_version",
+                                                "owner_usage")],
+                 COMMIT + repo("cancel_locks", "session_cancel", "snapshot_load", "snapshot_owners", "snapshot_bad_rows",
+                               "repair")),
     "log": Part(["repo/event*.c", "repo/group_state.c", "repo/request.c"],
                 repo("event", "request", "text", "plan_commit", "plan_guard", "session_cancel", "scaling_group", "repair")),
     "txn": Part(["repo/txn.c", "repo/lease.c"], repo("txn", "lease", "txn_faults", "plan_commit")),
@@ -161,7 +162,8 @@ class Hunt:
         tests = [t for p in programs for t in self.shop.coverage[p]
                  if t.lines.get(m.file, set()) & (lines or self.shop.code.get(m.file, set()))]
         with self.lock:
-            tests.sort(key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)], programs.index(t.program), t.seconds))
+            tests.sort(key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)],
+                                      programs.index(t.program), t.seconds))
         if self.most == 0:
             return tests
         turns: Counter[str] = Counter()  # of a loop test the first ones: the others are much alike
