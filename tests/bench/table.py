@@ -22,7 +22,7 @@ import core
 import rounds
 import rpcs
 import sizes
-from measures import TARGETS, Measure, at_most, beside, is_met, not_measured
+from measures import TARGETS, Measure, at_least, at_most, beside, is_met, not_measured
 
 
 @dataclass
