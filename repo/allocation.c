@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "repo/snapshot_loader.h"
+#include "repo/sql.h"
 
 /* --- loading --- */
 
@@ -164,29 +165,21 @@ static const char sql_lock_agents[] =
     "WHERE k.session_id = ANY($1::uuid[]) AND r.free_at IS NULL AND k.agent IS NOT NULL) "
     "ORDER BY a.agent_id COLLATE \"C\", a.slot_name COLLATE \"C\" FOR UPDATE OF a";
 
-#define SQL_SANE(x) "CASE WHEN " x " > 0 AND " x " <> 'NaN' THEN " x " ELSE 0 END"
-
-/* clang-format off */
 static const char sql_free[] =
     "WITH freed AS (UPDATE resource_allocations r SET free_at = now() FROM kernels k, "
     "unnest($1::uuid[]) WITH ORDINALITY AS u(id, ord) "
     "WHERE k.id = r.kernel_id AND k.session_id = u.id AND r.free_at IS NULL "
-    "RETURNING u.ord, k.agent, r.slot_name, "
-    SQL_SANE("r.prereserved") " AS prereserved, "
-    SQL_SANE("r.reserved") " AS reserved, "
-    SQL_SANE("coalesce(r.used, 0)") " AS used), "
-    "sums AS (SELECT agent, slot_name, sum(prereserved) AS prereserved, sum(reserved) AS reserved, "
-    "sum(used) AS used FROM freed WHERE agent IS NOT NULL GROUP BY agent, slot_name "
-    "HAVING sum(prereserved + reserved + used) > 0), "
+    "RETURNING u.ord, k.agent, r.slot_name, " SQL_BUCKETS "), "
+    "sums AS (SELECT agent, slot_name, sum(prereserved) AS prereserved, "
+    "sum(reserved) AS reserved, sum(used) AS used FROM freed WHERE agent IS NOT NULL "
+    "GROUP BY agent, slot_name HAVING sum(prereserved + reserved + used) > 0), "
     "lowered AS (UPDATE agent_resources a SET "
     "prereserved = greatest(a.prereserved - s.prereserved, 0), "
-    "reserved = greatest(a.reserved - s.reserved, 0), "
-    "used = greatest(a.used - s.used, 0), updated_at = now() "
-    "FROM sums s WHERE a.agent_id = s.agent AND a.slot_name = s.slot_name) "
-    "SELECT ord, slot_name, sum(prereserved + reserved + used) FROM freed WHERE agent IS NOT NULL "
-    "GROUP BY ord, slot_name HAVING sum(prereserved + reserved + used) > 0 "
-    "ORDER BY ord, slot_name COLLATE \"C\"";
-/* clang-format on */
+    "reserved = greatest(a.reserved - s.reserved, 0), used = greatest(a.used - s.used, 0), "
+    "updated_at = now() FROM sums s WHERE a.agent_id = s.agent AND a.slot_name = s.slot_name) "
+    "SELECT ord, slot_name, sum(prereserved + reserved + used) FROM freed "
+    "WHERE agent IS NOT NULL GROUP BY ord, slot_name "
+    "HAVING sum(prereserved + reserved + used) > 0 ORDER BY ord, slot_name COLLATE \"C\"";
 
 /* Without the trailing zeros of a numeric. */
 static const char *trimmed(const char *text, struct arena *a)

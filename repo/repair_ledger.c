@@ -7,14 +7,8 @@
 #include "repo/pg_query.h"
 #include "repo/repair_pass.h"
 #include "repo/session_row.h"
+#include "repo/sql.h"
 #include "repo/status.h"
-
-/* NaN and negative buckets, which nobody should write, hold nothing. */
-#define SQL_SANE(x) "CASE WHEN " x " > 0 AND " x " <> 'NaN' THEN " x " ELSE 0 END"
-#define SQL_BUCKETS                                                                                \
-    SQL_SANE("r.prereserved")                                                                      \
-    " AS prereserved, " SQL_SANE("r.reserved") " AS reserved, " SQL_SANE(                          \
-        "coalesce(r.used, 0)") " AS used"
 
 /* --- dead allocations --- */
 

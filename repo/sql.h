@@ -19,4 +19,11 @@
 /* The data of a failure d with the retries of row u put in. */
 #define SQL_FAILURE_DATA "jsonb_set(d.data, '{scheduler,retries}', to_jsonb(u.retries))"
 
+/* What a ledger row r holds; NaN and negative amounts, which nobody should write, hold nothing. */
+#define SQL_SANE(x) "CASE WHEN " x " > 0 AND " x " <> 'NaN' THEN " x " ELSE 0 END"
+#define SQL_BUCKETS                                                                                \
+    SQL_SANE("r.prereserved")                                                                      \
+    " AS prereserved, " SQL_SANE("r.reserved") " AS reserved, " SQL_SANE(                          \
+        "coalesce(r.used, 0)") " AS used"
+
 #endif
