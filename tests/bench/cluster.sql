@@ -5,7 +5,8 @@
 --   kernels            of a session; more than 1: multi-node
 --   fill               how much of every agent a running session holds from the start, 0 to 1
 -- Agents have 64 cpu, 512 GiB and 8 GPUs of 1 share. Requests are small beside that, so that with
--- sessions <= 60 x agents and fill 0 everything fits.
+-- sessions <= 60 x agents and fill 0 everything fits. Rows lie in the order in which a queue would
+-- have got them, at every size.
 INSERT INTO user_resource_policies (name, max_vfolder_count, max_quota_scope_size,
     max_session_count_per_model_session, max_customized_image_count) VALUES ('default', 0, -1, 10, 3);
 INSERT INTO project_resource_policies (name, max_vfolder_count, max_quota_scope_size,
@@ -56,7 +57,8 @@ SELECT w.id, left(w.id::text, 22), 'session' || i, 'BATCH', 10,
        access_key, w."user", p.id, d.id, d.name, g.id, g.name, now() - interval '1 hour' + i * interval '1 millisecond',
        CASE WHEN agent IS NULL THEN 'PENDING' ELSE 'RUNNING' END, jsonb_build_object('PENDING', now()),
        '{}', '{}', '{}', false, ARRAY[agent]::varchar[]
-  FROM wanted w, scaling_groups g, groups p, domains d;
+  FROM wanted w, scaling_groups g, groups p, domains d
+ ORDER BY w.i;
 INSERT INTO kernels (id, session_id, session_type, resource_group_id, scaling_group, access_key, user_uuid,
     group_id, domain_name, architecture, cluster_mode, cluster_size, cluster_role, cluster_idx, local_rank,
     cluster_hostname, status, status_history, occupied_slots, requested_slots, occupied_shares,
@@ -66,10 +68,12 @@ SELECT uuid_generate_v4(), w.id, 'BATCH', g.id, g.name, access_key, w."user", p.
        CASE WHEN k = 1 THEN 'main' ELSE 'sub' END, greatest(k - 1, 1), k - 1, 'host' || k,
        CASE WHEN agent IS NULL THEN 'PENDING' ELSE 'RUNNING' END, jsonb_build_object('PENDING', now()),
        '{}', jsonb_build_object('cpu', cpu::text, 'mem', mem::text), '{}', 0, 0, 0, 0, false, agent
-  FROM wanted w, scaling_groups g, groups p, generate_series(1, kernels) k;
+  FROM wanted w, scaling_groups g, groups p, generate_series(1, kernels) k
+ ORDER BY w.i, k;
 INSERT INTO resource_allocations (kernel_id, slot_name, requested, used, used_at)
 SELECT k.id, s.name, s.amount, CASE WHEN w.agent IS NOT NULL THEN s.amount END,
        CASE WHEN w.agent IS NOT NULL THEN now() END
   FROM kernels k JOIN wanted w ON w.id = k.session_id,
        LATERAL (VALUES ('cpu', w.cpu::numeric), ('mem', w.mem), ('cuda.shares', w.gpu)) s (name, amount)
- WHERE s.amount > 0;
+ WHERE s.amount > 0
+ ORDER BY w.i, k.cluster_idx, k.local_rank, s.name;
