@@ -18,7 +18,8 @@ enum {
     STEP_EVENTS = 256,    /* told in one step */
     REFUSED_TRIES = 3,    /* of a step some of whose commands Redis refuses */
     FIRST_PAUSE_MS = 100, /* after a failure; doubles */
-    LAST_PAUSE_MS = 5000
+    LAST_PAUSE_MS = 5000,
+    LAST_LOOKS = 3 /* at the end, while they fail or leave something; it cannot last */
 };
 
 struct bridge {
@@ -27,6 +28,7 @@ struct bridge {
     struct manager_bridge manager;
     struct arena *arena;
     bool has_begun, has_more; /* more: events left by the last look */
+    bool is_marked;           /* a mark was taken and the groups have no hint yet */
     int pause_ms;             /* 0: all is well */
     struct bridge_queues queues;
     pthread_mutex_t hint_lock; /* held while hinting: who takes the loop away waits for it */
@@ -150,17 +152,18 @@ static int take_mark(struct bridge *b, struct err *e)
 {
     const char **names = NULL;
     uint32_t n = 0;
-    bool marked = false;
     pthread_mutex_lock(&b->hint_lock);
     bool has_loop = b->loop != NULL;
     pthread_mutex_unlock(&b->hint_lock);
     if (!has_loop)
         return 0;
-    if (manager_mark_take(b->manager.live, &marked, e) < 0)
-        return -1;
-    if (!marked)
-        return 0;
-    metric_add(METRIC_bridge_marks_total, 0, 1);
+    if (!b->is_marked) {
+        if (manager_mark_take(b->manager.live, &b->is_marked, e) < 0)
+            return -1;
+        if (!b->is_marked)
+            return 0;
+        metric_add(METRIC_bridge_marks_total, 0, 1);
+    }
     arena_reset(b->arena);
     pg_deadline(b->pg, clock_ns() + STEP_MS * NS_PER_MS);
     if (manager_groups_waiting(b->pg, b->arena, &names, &n, e) < 0)
@@ -169,6 +172,7 @@ static int take_mark(struct bridge *b, struct err *e)
     for (uint32_t i = 0; i < n && b->loop != NULL; i++)
         loop_hint(b->loop, names[i]);
     pthread_mutex_unlock(&b->hint_lock);
+    b->is_marked = false;
     return 0;
 }
 
@@ -203,7 +207,7 @@ static void *run(void *arg)
         else if (!b->has_more)
             wait_until(b, clock_ns() + CONFIG_NOW(b->config, event_poll) * NS_PER_MS, true);
     }
-    if (b->pause_ms == 0)
+    for (int i = 0; i < LAST_LOOKS && (i == 0 || b->pause_ms != 0 || b->has_more); i++)
         look(b); /* what the last calls committed */
     return NULL;
 }

@@ -16,7 +16,7 @@
 #include "repo/migration.h"
 #include "tests/repo/support_servers.h"
 
-enum { START_MS = 30000, AWAIT_MS = 10000, STEP_MS = 5, DATABASES_MAX = 8, TEXT = 256 };
+enum { START_MS = 120000, AWAIT_MS = 30000, STEP_MS = 5, DATABASES_MAX = 8, TEXT = 256 };
 
 static struct servers *servers; /* NULL: all shared */
 static char pg_host[64];        /* socket folder */

@@ -54,7 +54,7 @@ void db_sql(const struct db *d, const char *sql); /* one or more statements */
 /* The first column of the first row; "" for NULL or no row. */
 void db_text(const struct db *d, const char *sql, char *ret, size_t size);
 int64_t db_int(const struct db *d, const char *sql);
-/* Waits until the query answers true; fails the test after 10 s, saying `what` did not happen. */
+/* Waits until the query answers true; fails the test after 30 s, saying `what` did not happen. */
 void db_await(const struct db *d, const char *sql, const char *what);
 
 const char *redis_address(void);

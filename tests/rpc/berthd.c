@@ -94,7 +94,7 @@ static int reap(void)
 {
     int status = 0;
     pid_t done = 0;
-    int64_t until = clock_ns() + SOON_MS * NS_PER_MS;
+    int64_t until = clock_ns() + AWAIT_MS * NS_PER_MS;
     while ((done = waitpid(child, &status, WNOHANG)) == 0 && clock_ns() < until)
         (void)poll(NULL, 0, 5);
     if (done == 0) {

@@ -45,7 +45,7 @@ void handlers_release(void)
 
 static void await_count(const unsigned *counter, unsigned n, const char *what)
 {
-    int64_t until = clock_ns() + SOON_MS * NS_PER_MS;
+    int64_t until = clock_ns() + AWAIT_MS * NS_PER_MS;
     pthread_mutex_lock(&lock);
     while (*counter < n && clock_ns() < until) {
         pthread_mutex_unlock(&lock);

@@ -84,7 +84,7 @@ bool reply_detail(const struct reply *r, const char *type, char field[256])
 
 void await_true(bool (*condition)(void *ctx), void *ctx, const char *what)
 {
-    int64_t until = clock_ns() + SOON_MS * NS_PER_MS;
+    int64_t until = clock_ns() + AWAIT_MS * NS_PER_MS;
     while (!condition(ctx)) {
         ck_assert_msg(clock_ns() < until, "waited in vain: %s", what);
         (void)poll(NULL, 0, 1);

@@ -13,7 +13,8 @@
 
 #include "scheduler/err.h"
 
-enum { SOON_MS = 10000 };
+/* AWAIT: of await_true(), for what happens by itself and may be slow on a busy machine. */
+enum { SOON_MS = 10000, AWAIT_MS = 30000 };
 
 #define SCHEDULE_PATH "/berth.v1.SchedulerService/ScheduleScalingGroup"
 #define CANCEL_PATH   "/berth.v1.SchedulerService/CancelSession"
