@@ -10,7 +10,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ sys.path.insert(0, str(HERE.parent / "chaos"))
 from failing import Failing  # noqa: E402  pylint: disable=wrong-import-position
 from stage import GROUP, Stage, schedule  # noqa: E402  pylint: disable=wrong-import-position
 
+import grpc  # noqa: E402  pylint: disable=wrong-import-position
 import stubs  # noqa: E402  pylint: disable=wrong-import-position
 
 LAST_WORDS = "berthd: aborted: "
@@ -27,6 +27,7 @@ SESSIONS = 4
 CALL_SECONDS = 10
 GOOD_CODES = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL", "ABORTED", "FAILED_PRECONDITION", "CANCELLED",
               "DEADLINE_EXCEEDED"}
+VERBS = ("schedule", "preview", "pending", "groups", "cancel", "watch", "health")
 HITS_A_SCENE = 8  # then its keys have as many sessions as they may
 
 
@@ -72,6 +73,25 @@ class Campaign:
             "cancel": ("CancelSession", {"session_id": first}),
         }
 
+    def ask(self, verb: str, requests: dict[str, tuple[str, dict[str, Any]]]) -> None:
+        """One call, to its first answer; raises RpcFailure."""
+        client = self.server.client
+        if verb == "watch":
+            stream = client.watch(timeout=CALL_SECONDS, start="WATCH_START_BEGINNING")
+            try:
+                if next(stream, None) is None:
+                    self.wrong.append("watch: the stream ended without a word")
+            except grpc.RpcError as error:
+                raise stubs.decode(error) from None
+            finally:
+                stream.cancel()
+        elif verb == "health":
+            request = stubs.message("grpc.health.v1.HealthCheckRequest").SerializeToString()
+            client.send("/grpc.health.v1.Health/Check", request, "grpc.health.v1.HealthCheckResponse", CALL_SECONDS)
+        else:
+            name, fields = requests[verb]
+            client.call(name, timeout=CALL_SECONDS, **fields)
+
     def prepare(self, anew: bool) -> None:
         """Sessions that wait, and a berthd that has served a call already."""
         if anew:
@@ -86,10 +106,10 @@ class Campaign:
         """The n-th allocation from the moment of the call on fails."""
         where = f"{verb}, allocation {n}"
         self.prepare(anew)
-        name, fields = self.requests()[verb]
+        requests = self.requests()
         self.failing.arm(n)
         try:
-            self.server.client.call(name, timeout=CALL_SECONDS, **fields)
+            self.ask(verb, requests)
             self.counts["answered"] += 1
         except stubs.RpcFailure as failure:
             self.counts["refused"] += 1
@@ -127,9 +147,12 @@ class Campaign:
     def count(self, verb: str) -> int:
         """How many allocations a call makes."""
         self.prepare(True)
-        name, fields = self.requests()[verb]
+        if verb == "watch":
+            schedule(self.server, 5)  # something to tell
+            self.stage.enqueue(SESSIONS)
+        requests = self.requests()
         self.failing.arm(0)
-        self.server.client.call(name, timeout=CALL_SECONDS, **fields)
+        self.ask(verb, requests)
         return self.failing.made
 
 
@@ -141,7 +164,7 @@ def main() -> int:
     options = parser.parse_args()
     c = Campaign(options.build.resolve(), options.seed)
     try:
-        for verb in ("schedule", "preview", "pending", "groups", "cancel"):
+        for verb in VERBS:
             made = c.count(verb)
             every = range(1, made + 1)
             chosen = every if options.each == 0 else sorted(c.rng.sample(every, min(options.each, made)))
