@@ -15,7 +15,7 @@ Event = tuple[int, int, str, str, str]  # sequence, type, session, from, to
 LOG = """
 SELECT g.name, e.sequence, e.type, coalesce(e.session_id::text, ''), e.from_status, e.to_status
   FROM berth.events e JOIN scaling_groups g ON g.id = e.scaling_group_id
- WHERE (g.name, e.sequence) > ('{0}', {1}) AND g.name = '{0}' ORDER BY e.sequence
+ WHERE g.name = '{0}' AND e.sequence > {1} AND e.sequence <= {2} ORDER BY e.sequence
 """
 
 
@@ -100,12 +100,13 @@ class Watchers:
         for watcher in self.all:
             if not watcher.has(ends):
                 self.campaign.violation(f"I10 {watcher.name} saw {watcher.last} of {ends} after {seconds} s")
-        for group in ends:
-            self.compare(group)
+        for group, end in ends.items():
+            self.compare(group, end)
 
-    def compare(self, group: str) -> None:
+    def compare(self, group: str, end: int) -> None:
+        """Up to there: with --loop the log goes on meanwhile."""
         before = self.compared.get(group, 0)
-        log = [tuple(row) for row in (r[1:] for r in self.campaign.sql(LOG.format(group, before)))]
+        log = [row[1:] for row in self.campaign.sql(LOG.format(group, before, end))]
         if not log:
             return
         last = log[-1][0]
