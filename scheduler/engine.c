@@ -137,7 +137,9 @@ void engine_decide(struct engine *g, uint32_t session, struct decision *ret,
             arena_memdup(g->arena, g->causes.items, g->causes.n * sizeof(*g->causes.items));
         return;
     }
-    ret->outcome = placer_place(&g->placer, session, ret_placements, &ret->causes, &ret->n_causes);
+    uint32_t n_causes = 0;
+    ret->outcome = placer_place(&g->placer, session, ret_placements, &ret->causes, &n_causes);
+    ret->n_causes = n_causes;
     if (ret->outcome == OUTCOME_SCHEDULED) {
         ret->n_placements = x->n_kernels;
         ledger_fold(&g->ledger, session, h);

@@ -80,13 +80,14 @@ struct placement {
 };
 
 struct decision {
-    uint32_t session;
-    enum outcome outcome;
     const struct cause *causes;
-    uint32_t n_causes;
+    uint64_t passed; /* bit i: validator i of the policy passed */
+    uint32_t session;
     uint32_t first_placement, n_placements; /* SCHEDULED: one per kernel, in kernel order */
-    uint64_t passed;                        /* bit i: validator i of the policy passed */
+    uint32_t n_causes : 24;
+    enum outcome outcome : 8;
 };
+_Static_assert(sizeof(struct decision) == 32, "no byte is lost");
 
 struct plan {
     struct decision *decisions; /* in the order they were made, expired first; one per session */

@@ -43,7 +43,7 @@ static void radix_pass(const struct snapshot *s, const uint32_t *in, uint32_t *o
 static void sort_bands(struct queue *q)
 {
     const struct snapshot *s = q->view->snapshot;
-    uint32_t *other = arena_new(q->arena, uint32_t, s->n_sessions);
+    uint32_t *other = NULL;
     q->sessions = arena_new(q->arena, uint32_t, s->n_sessions);
     uint32_t differ = 0;
     for (uint32_t i = 0; i < s->n_sessions; i++) {
@@ -56,6 +56,8 @@ static void sort_bands(struct queue *q)
     for (unsigned shift = 0; shift < 32; shift += 8) {
         if (((differ >> shift) & 255) == 0)
             continue;
+        if (other == NULL)
+            other = arena_new(q->arena, uint32_t, q->n);
         radix_pass(s, q->sessions, other, q->n, shift);
         uint32_t *sorted = other;
         other = q->sessions;
