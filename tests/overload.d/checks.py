@@ -163,6 +163,9 @@ class Checks:
             met = {end["reason"] for end in self.run.storm[name].ends()}
             self.say("refused", wanted in met, f"{name} is refused with {wanted} ({', '.join(sorted(filter(None, met)))})")
 
+        ended = sum(end["n"] for end in self.run.storm["silent"].ends() if end["reason"] == "NO_REQUEST")
+        self.say("silent", ended > 0, f"who sends headers and nothing else is ended: {ended} calls after "
+                                      f"{LIMITS['request-timeout']}")
         slow = self.run.storm["slow"].said["streams"]
         self.say("streams", slow <= int(LIMITS["caller-streams"]),
                  f"one caller's streams are bounded: {slow} open at the end; {LIMITS['caller-streams']} allowed")

@@ -23,7 +23,7 @@ PLANTED = {
     "nobody is told apart": ({"callers-file": ""}, {"fair"}),
     "a queue without an end": ({"caller-in-flight": "100000", "caller-queue": "100000", "max-in-flight": "100000",
                                 "executor-queue": "100000"}, {"latency"}),
-    "streams without an end": ({"caller-streams": "100000", "max-streams": "100000"}, {"streams"}),
+    "requests that may never come": ({"request-timeout": "10m"}, {"silent"}),
 }
 CALM_SECONDS = 3.0
 
