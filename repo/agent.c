@@ -8,8 +8,10 @@
 
 /* --- loading --- */
 
-static const char sql_agents[] = "SELECT id, addr, architecture, status, schedulable FROM agents "
-                                 "WHERE resource_group_id = $1 LIMIT $2";
+#define SQL_AGENTS(more)                                                                           \
+    "SELECT id, addr, architecture, status, schedulable FROM agents "                              \
+    "WHERE resource_group_id = $1" more " LIMIT $2"
+static const char *const sql_agents[] = {SQL_AGENTS(""), SQL_AGENTS(" AND id = ANY($3)")};
 
 static int agent_row(void *ctx, const struct pg_rows *r, struct err *e)
 {
@@ -27,6 +29,8 @@ static int agent_row(void *ctx, const struct pg_rows *r, struct err *e)
     };
     int64_t *capacity, *held;
     uint32_t i = builder_agent(l->b, &agent, arch != NULL ? arch : "", &capacity, &held);
+    l->agent_rows =
+        arena_grow(l->a, l->agent_rows, &l->cap_agent_rows, (size_t)i + 1, sizeof(*l->agent_rows));
     const char *missing = addr == NULL ? "addr" : arch == NULL ? "architecture" : NULL;
     if (missing == NULL && status == NULL)
         missing = "status";
@@ -35,10 +39,12 @@ static int agent_row(void *ctx, const struct pg_rows *r, struct err *e)
     return 0;
 }
 
-static const char sql_resources[] =
-    "SELECT r.agent_id, r.slot_name, r.capacity, r.reserved, r.prereserved, r.used "
-    "FROM agent_resources r JOIN agents a ON a.id = r.agent_id WHERE a.resource_group_id = $1 "
-    "LIMIT $2";
+#define SQL_RESOURCES(more)                                                                        \
+    "SELECT r.agent_id, r.slot_name, r.capacity, r.reserved, r.prereserved, r.used "               \
+    "FROM agent_resources r JOIN agents a ON a.id = r.agent_id WHERE a.resource_group_id = "       \
+    "$1" more " LIMIT $2"
+static const char *const sql_resources[] = {SQL_RESOURCES(""),
+                                            SQL_RESOURCES(" AND a.id = ANY($3)")};
 
 static const char *const resource_columns[] = {"capacity", "reserved", "prereserved", "used"};
 
@@ -73,7 +79,10 @@ static int resource_row(void *ctx, const struct pg_rows *r, struct err *e)
     if (id == NULL || name == NULL)
         return 0;
     uint32_t agent = builder_find_agent(l->b, id), slot = builder_find_slot(l->b, name);
-    if (agent == NONE || slot == NONE)
+    if (agent == NONE)
+        return 0;
+    l->agent_rows[agent]++;
+    if (slot == NONE)
         return 0;
     int64_t v[4] = {0, 0, 0, 0};
     const char *problem;
@@ -107,11 +116,18 @@ static int container_row(void *ctx, const struct pg_rows *r, struct err *e)
 
 int agent_load(struct load *l, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
-    if (pg_each(l->t, sql_agents, "ttttb", p, ARRAY_SIZE(p), agent_row, l, e) < 0 ||
-        pg_each(l->t, sql_resources, "ttnnnn", p, ARRAY_SIZE(p), resource_row, l, e) < 0)
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l),
+                                 l->only != NULL ? l->only->agents : param_uuid(NULL)};
+    if (pg_each(l->t, sql_agents[LOAD_SOME(l)], "ttttb", p, 2 + LOAD_SOME(l), agent_row, l, e) < 0)
         return -1;
-    return pg_each(l->t, sql_containers, "ti", p, 1, container_row, l, e);
+    return pg_each(l->t, sql_resources[LOAD_SOME(l)], "ttnnnn", p, 2 + LOAD_SOME(l), resource_row,
+                   l, e);
+}
+
+int container_load(struct load *l, struct err *e)
+{
+    const struct pg_param p[] = {param_uuid(&l->group_id)};
+    return pg_each(l->t, sql_containers, "ti", p, ARRAY_SIZE(p), container_row, l, e);
 }
 
 /* --- the commit's guard --- */

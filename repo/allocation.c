@@ -10,11 +10,14 @@
 
 /* taken: the row holds something already, although its kernel is PENDING. Kernels of another status
  * or group than their session's are refused by kernel_load(), so sessions need not be joined. */
-static const char sql_allocations[] =
-    "SELECT r.kernel_id, r.slot_name, r.requested, "
-    "r.reserved_at IS NOT NULL OR r.used_at IS NOT NULL AS taken "
-    "FROM resource_allocations r JOIN kernels k ON k.id = r.kernel_id "
-    "WHERE k.resource_group_id = $1 AND k.status = 'PENDING' AND r.free_at IS NULL LIMIT $2";
+#define SQL_ALLOCATIONS(more)                                                                      \
+    "SELECT r.kernel_id, r.slot_name, r.requested, "                                               \
+    "r.reserved_at IS NOT NULL OR r.used_at IS NOT NULL AS taken "                                 \
+    "FROM resource_allocations r JOIN kernels k ON k.id = r.kernel_id "                            \
+    "WHERE k.resource_group_id = $1 AND k.status = 'PENDING' AND r.free_at IS NULL" more           \
+    " LIMIT $2"
+static const char *const sql_allocations[] = {SQL_ALLOCATIONS(""),
+                                              SQL_ALLOCATIONS(" AND k.session_id = ANY($3)")};
 
 struct allocation_ctx {
     struct load *l;
@@ -63,7 +66,7 @@ static int allocation_row(void *ctx, const struct pg_rows *r, struct err *e)
     }
     if (k->kernel == NONE)
         return 0;
-    k->l->has_ledger[k->kernel] = 1;
+    k->l->ledger_rows[k->kernel]++;
     read_requested(k->l, k->kernel, &id, r);
     return 0;
 }
@@ -92,13 +95,13 @@ static int load_unledgered(struct load *l, struct err *e)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < l->n_kernels; i++)
-        n += l->has_ledger[i] == 0;
+        n += l->ledger_rows[i] == 0;
     if (n == 0)
         return 0;
     struct uuid *ids = arena_new(l->a, struct uuid, n);
     n = 0;
     for (uint32_t i = 0; i < l->n_kernels; i++)
-        if (l->has_ledger[i] == 0)
+        if (l->ledger_rows[i] == 0)
             ids[n++] = l->kernel_ids[i];
     const struct pg_param p[] = {param_array_uuid(l->a, ids, n)};
     return pg_each(l->t, sql_unledgered, "ut", p, ARRAY_SIZE(p), unledgered_row, l, e);
@@ -107,9 +110,11 @@ static int load_unledgered(struct load *l, struct err *e)
 int allocation_load(struct load *l, struct err *e)
 {
     struct allocation_ctx k = {.l = l, .kernel = NONE};
-    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
-    l->has_ledger = arena_new(l->a, uint8_t, (size_t)l->n_kernels + 1);
-    if (pg_each(l->t, sql_allocations, "utnb", p, ARRAY_SIZE(p), allocation_row, &k, e) < 0)
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l),
+                                 l->only != NULL ? l->only->sessions : param_uuid(NULL)};
+    l->ledger_rows = arena_new(l->a, uint32_t, (size_t)l->n_kernels + 1);
+    if (pg_each(l->t, sql_allocations[LOAD_SOME(l)], "utnb", p, 2 + LOAD_SOME(l), allocation_row,
+                &k, e) < 0)
         return -1;
     return load_unledgered(l, e);
 }

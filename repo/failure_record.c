@@ -73,3 +73,17 @@ void failure_counted_read(const char *text, const struct uuid *group_id, int64_t
     s->carried = (int32_t)(carried < most ? carried : most);
     s->retries += s->carried;
 }
+
+bool failure_recount(struct session *s, int64_t more)
+{
+    if (s->record_digest == 0)
+        return s->carried == 0;
+    const int32_t stored = s->retries - s->carried;
+    const int64_t most = INT32_MAX - 1 - stored;
+    if (more < 0 || s->carried >= most) /* more had been carried than is said */
+        return false;
+    const int64_t carried = more < most - s->carried ? s->carried + more : most;
+    s->carried = (int32_t)carried;
+    s->retries = stored + s->carried;
+    return true;
+}

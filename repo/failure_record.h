@@ -34,5 +34,8 @@ const char *failure_counted(const struct uuid *group_id, int64_t failure_rounds,
  * or that cannot be read (NULL too) leaves them as they are. */
 void failure_counted_read(const char *text, const struct uuid *group_id, int64_t failure_rounds,
                           struct session *s);
+/* What failure_counted_read() would have made of the same text with failure_rounds greater by
+ * `more`, of a session it has read; false: that cannot be told. */
+bool failure_recount(struct session *s, int64_t more) MUST_CHECK;
 
 #endif

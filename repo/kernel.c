@@ -11,11 +11,12 @@
 /* --- loading --- */
 
 /* Whatever their status: a session whose kernels are not all PENDING must not be placed. */
-static const char sql_kernels[] =
-    "SELECT k.id, k.session_id, k.status, k.architecture, k.cluster_role, k.cluster_idx, "
-    "k.resource_group_id = $1 "
-    "FROM kernels k JOIN sessions s ON s.id = k.session_id "
-    "WHERE s.resource_group_id = $1 AND s.status = 'PENDING' LIMIT $2";
+#define SQL_KERNELS(more)                                                                          \
+    "SELECT k.id, k.session_id, k.status, k.architecture, k.cluster_role, k.cluster_idx, "         \
+    "k.resource_group_id = $1 "                                                                    \
+    "FROM kernels k JOIN sessions s ON s.id = k.session_id "                                       \
+    "WHERE s.resource_group_id = $1 AND s.status = 'PENDING'" more " LIMIT $2"
+static const char *const sql_kernels[] = {SQL_KERNELS(""), SQL_KERNELS(" AND s.id = ANY($3)")};
 
 static void report_kernel(struct load *l, uint32_t session, const struct pg_rows *r)
 {
@@ -66,8 +67,10 @@ static int kernel_row(void *ctx, const struct pg_rows *r, struct err *e)
 
 int kernel_load(struct load *l, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
-    return pg_each(l->t, sql_kernels, "uutttib", p, ARRAY_SIZE(p), kernel_row, l, e);
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l),
+                                 l->only != NULL ? l->only->sessions : param_uuid(NULL)};
+    return pg_each(l->t, sql_kernels[LOAD_SOME(l)], "uutttib", p, 2 + LOAD_SOME(l), kernel_row, l,
+                   e);
 }
 
 /* --- writing --- */

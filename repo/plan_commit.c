@@ -5,6 +5,7 @@
  * what an outdated round wrote is rolled back there. */
 #include "repo/plan_commit.h"
 
+#include "repo/db_moment.h"
 #include "repo/failure_record.h"
 #include "repo/plan_chunk.h"
 #include "repo/request.h"
@@ -66,6 +67,9 @@ static int chunk_body(struct txn *t, void *ctx, struct err *e)
 {
     struct plan_chunk *c = ctx;
     chunk_reset(c, t);
+    /* without decisions to write there is nothing but the group's row and the logs */
+    if (c->n == 0 && quiet_declare(t, e) < 0)
+        return -1;
     if ((c->in->guard != NULL && c->in->guard(c->in->guard_ctx, e) < 0) ||
         request_check(t, &c->in->request, e) < 0 || chunk_guard(c, e) < 0)
         return -1;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "repo/db_moment.h"
 #include "repo/group_state.h"
 #include "repo/pg_query.h"
 #include "repo/scheduler_opts.h"
@@ -17,6 +18,8 @@ struct take_epoch {
 static int take_epoch_body(struct txn *t, void *ctx, struct err *e)
 {
     struct take_epoch *k = ctx;
+    if (quiet_declare(t, e) < 0)
+        return -1;
     return group_state_take_epoch(t, k->name, k->round_id, &k->epoch, e);
 }
 

@@ -30,13 +30,14 @@ enum session_column {
 };
 
 /* ->> gives NULL on a JSON value of another shape, never an error. */
-static const char sql_sessions[] =
-    "SELECT id, name, creation_id, created_at, status_history->>'PENDING', requested_starts_at, "
-    "priority, session_type, cluster_mode, options->>'agent_selection_policy', session_group_id, "
-    "access_key, user_uuid, group_id, domain_name, designated_agent_ids, "
-    "status_data->'scheduler'->>'retries', status_data->'scheduler'->>'digest', "
-    "status_data->'scheduler'->>'counted' "
-    "FROM sessions WHERE resource_group_id = $1 AND status = 'PENDING' LIMIT $2";
+#define SQL_SESSIONS(more)                                                                         \
+    "SELECT id, name, creation_id, created_at, status_history->>'PENDING', requested_starts_at, "  \
+    "priority, session_type, cluster_mode, options->>'agent_selection_policy', session_group_id, " \
+    "access_key, user_uuid, group_id, domain_name, designated_agent_ids, "                         \
+    "status_data->'scheduler'->>'retries', status_data->'scheduler'->>'digest', "                  \
+    "status_data->'scheduler'->>'counted' "                                                        \
+    "FROM sessions WHERE resource_group_id = $1 AND status = 'PENDING'" more " LIMIT $2"
+static const char *const sql_sessions[] = {SQL_SESSIONS(""), SQL_SESSIONS(" AND id = ANY($3)")};
 
 struct word { /* a text of a column and what it means */
     const char *text;
@@ -182,6 +183,13 @@ static void report_flaw(struct load *l, uint32_t session, const struct uuid *id,
                             uuid_format(id, text), f->column, f->text);
 }
 
+static void set_odd(struct load *l, uint32_t session)
+{
+    l->odd = arena_grow(l->a, l->odd, &l->cap_odd, (size_t)session + 1, sizeof(*l->odd));
+    l->odd[session] = 1;
+    l->n_odd++;
+}
+
 static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
 {
     (void)e;
@@ -211,6 +219,8 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
     if (s.cause_digest != 0)
         failure_counted_read(rows_text(r, 0, COL_COUNTED), &l->group_id, l->failure_rounds, &s);
     uint32_t i = builder_session(l->b, &s);
+    if (s.cause_digest != 0 && s.record_digest == 0 && !rows_is_null(r, 0, COL_COUNTED))
+        set_odd(l, i);
     add_designated(l, r, i, &flaw);
     add_grouping(l, r, i);
     report_flaw(l, i, &s.id, &flaw);
@@ -219,6 +229,8 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
 
 int session_load(struct load *l, struct err *e)
 {
-    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l)};
-    return pg_each(l->t, sql_sessions, "uttstsitttutuutTttt", p, ARRAY_SIZE(p), session_row, l, e);
+    const struct pg_param p[] = {param_uuid(&l->group_id), load_limit(l),
+                                 l->only != NULL ? l->only->sessions : param_uuid(NULL)};
+    return pg_each(l->t, sql_sessions[LOAD_SOME(l)], "uttstsitttutuutTttt", p, 2 + LOAD_SOME(l),
+                   session_row, l, e);
 }

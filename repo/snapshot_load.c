@@ -13,7 +13,7 @@ static const char sql_group[] =
     "FROM scaling_groups g LEFT JOIN berth.group_state s ON s.scaling_group_id = g.id "
     "WHERE g.name = $1";
 
-static int group_load(struct load *l, const char *name, struct err *e)
+int group_load(struct load *l, const char *name, struct err *e)
 {
     const struct pg_param p[] = {param_text(name)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
@@ -40,7 +40,7 @@ static int group_load(struct load *l, const char *name, struct err *e)
     return 0;
 }
 
-static int slots_load(struct load *l, struct err *e)
+int slots_load(struct load *l, struct err *e)
 {
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
     if (pg_query(l->t, "SELECT slot_name, slot_type, rank FROM resource_slot_types WHERE enabled",
@@ -57,7 +57,7 @@ static const char sql_cursors[] =
     "CASE WHEN jsonb_typeof(g.rr_cursors) = 'object' THEN g.rr_cursors ELSE '{}' END) c "
     "WHERE g.scaling_group_id = $1 AND c.value IS NOT NULL";
 
-static int cursors_load(struct load *l, struct err *e)
+int cursors_load(struct load *l, struct err *e)
 {
     const struct pg_param p[] = {param_uuid(&l->group_id)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
@@ -150,13 +150,13 @@ struct pg_param load_limit(const struct load *l)
     return p;
 }
 
-static int load_all(struct load *l, const struct snapshot_query *q,
-                    struct snapshot_spec_owners *specs, struct err *e)
+int load_all(struct load *l, const struct snapshot_query *q, struct snapshot_spec_owners *specs,
+             struct err *e)
 {
     if (group_load(l, q->scaling_group, e) < 0 || slots_load(l, e) < 0 || cursors_load(l, e) < 0 ||
-        agent_load(l, e) < 0 || session_load(l, e) < 0 || kernel_load(l, e) < 0 ||
-        allocation_load(l, e) < 0 || dependency_load(l, e) < 0 || specs_load(l, q, specs, e) < 0 ||
-        groups_load(l, q, specs, e) < 0)
+        agent_load(l, e) < 0 || container_load(l, e) < 0 || session_load(l, e) < 0 ||
+        kernel_load(l, e) < 0 || allocation_load(l, e) < 0 || dependency_load(l, e) < 0 ||
+        specs_load(l, q, specs, e) < 0 || groups_load(l, q, specs, e) < 0)
         return -1;
     return owner_load(l, e) < 0 || owner_usage_load(l, e) < 0 || other_pending_load(l, e) < 0 ? -1
                                                                                               : 0;

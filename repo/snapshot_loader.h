@@ -44,11 +44,31 @@ struct load {
     size_t cap_groupings;
     uint32_t n_groupings;
 
+    uint32_t n_odd; /* sessions with a count of failures that is not taken as it stands */
+
     struct uuid *kernel_ids; /* by kernel */
     size_t cap_kernel_ids;
     uint32_t n_kernels;
-    uint8_t *has_ledger; /* by kernel: has live rows in resource_allocations */
+    uint32_t *ledger_rows; /* by kernel: live rows in resource_allocations */
+    uint32_t *agent_rows;  /* by agent: rows in agent_resources */
+    size_t cap_agent_rows;
+    uint8_t *odd; /* by session: see n_odd; may be shorter than there are sessions */
+    size_t cap_odd;
+
+    uint32_t *seeded_rows; /* by session that was kept: live rows of its kernels; NULL: none was */
+
+    /* Of the tables with a row a session or agent or more: read only what belongs to these, because
+     * the rest is known. NULL: read all. */
+    const struct load_only *only;
 };
+
+struct load_only {
+    struct pg_param sessions, agents; /* uuid[], text[] */
+};
+
+/* Statements come in two: for all, and with one condition more on the ids in $3, after the group's
+ * id and the limit. LOAD_SOME: which of them, and how many parameters it has more. */
+#define LOAD_SOME(l) ((l)->only != NULL ? 1u : 0u)
 
 /* false for the infinities of timestamptz as rows_time() gives them, and for NULL. */
 static inline bool time_is_finite(int64_t us)
@@ -63,7 +83,14 @@ struct pg_param load_limit(const struct load *l);
 uint32_t owner_intern(struct load *l, enum owner_kind kind, const char *key);
 uint32_t owner_intern_uuid(struct load *l, enum owner_kind kind, const struct uuid *id);
 
+/* All of what follows, in its order. */
+int load_all(struct load *l, const struct snapshot_query *q, struct snapshot_spec_owners *specs,
+             struct err *e) MUST_CHECK;
+int group_load(struct load *l, const char *name, struct err *e) MUST_CHECK; /* scaling_groups */
+int cursors_load(struct load *l, struct err *e) MUST_CHECK;                 /* of the round robin */
+int slots_load(struct load *l, struct err *e) MUST_CHECK;      /* resource_slot_types */
 int agent_load(struct load *l, struct err *e) MUST_CHECK;      /* agents, agent_resources */
+int container_load(struct load *l, struct err *e) MUST_CHECK;  /* kernels on them */
 int session_load(struct load *l, struct err *e) MUST_CHECK;    /* PENDING sessions */
 int kernel_load(struct load *l, struct err *e) MUST_CHECK;     /* their kernels */
 int allocation_load(struct load *l, struct err *e) MUST_CHECK; /* what the kernels ask for */

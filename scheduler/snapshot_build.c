@@ -166,6 +166,11 @@ struct agent *builder_agent_at(struct snapshot_builder *b, uint32_t agent)
     return &b->agents[agent];
 }
 
+uint32_t builder_n_agents(const struct snapshot_builder *b)
+{
+    return b->n_agents;
+}
+
 void builder_drop_agent(struct snapshot_builder *b, uint32_t agent)
 {
     assert(agent < b->n_agents);
@@ -227,14 +232,20 @@ struct owner_rows builder_owner_rows(struct snapshot_builder *b, uint32_t owner)
 
 enum { SENTENCE = 512 }; /* longer ones end in '+' */
 
+static bool is_better(const char *sentence, const char *kept)
+{
+    size_t word = strcspn(sentence, " ") + 1;
+    return kept == NULL || (strncmp(sentence, kept, word) == 0 && strcmp(sentence, kept) < 0);
+}
+
 static void keep_first(struct snapshot_builder *b, const char **field, const char *fmt, va_list ap)
 {
     char whole[SENTENCE + 1];
     char sentence[SENTENCE];
-    if (*field != NULL)
-        return;
     int len = vsnprintf(whole, sizeof(whole), fmt, ap);
-    *field = arena_strdup(b->arena, err_copy(sentence, sizeof(sentence), len >= 0 ? whole : fmt));
+    err_copy(sentence, sizeof(sentence), len >= 0 ? whole : fmt);
+    if (is_better(sentence, *field))
+        *field = arena_strdup(b->arena, sentence);
 }
 
 void builder_bad_session(struct snapshot_builder *b, uint32_t session, const char *fmt, ...)

@@ -54,6 +54,11 @@ uint32_t builder_find_owner(const struct snapshot_builder *b, enum owner_kind ki
 struct owner *builder_owner_at(struct snapshot_builder *b, uint32_t owner);
 struct owner_rows builder_owner_rows(struct snapshot_builder *b, uint32_t owner);
 
+/* How many there are so far, dropped agents included. */
+uint32_t builder_n_agents(const struct snapshot_builder *b);
+uint32_t builder_n_sessions(const struct snapshot_builder *b);
+uint32_t builder_n_kernels(const struct snapshot_builder *b);
+
 /* Adds a session. The range fields (first_*, n_*) of *s are ignored. owner[] must name an owner of
  * each kind, group a session group or NONE; finish asserts it. */
 uint32_t builder_session(struct snapshot_builder *b, const struct session *s);
@@ -78,8 +83,9 @@ int64_t *builder_other_pending(struct snapshot_builder *b, const struct other_pe
 /* The same architecture again replaces it. */
 void builder_rr_cursor(struct snapshot_builder *b, const char *arch, const char *agent_id);
 
-/* A sentence for a row that cannot be read, in the arena; the first one of a row is kept, and one
- * of more than 511 bytes ends in '+'. */
+/* A sentence for a row that cannot be read, in the arena; one of more than 511 bytes ends in '+'.
+ * Of a row the first one is kept, of several about one table (the first word) the least, so that
+ * the order in which the rows of a table come does not show. */
 void builder_bad_session(struct snapshot_builder *b, uint32_t session, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void builder_bad_agent(struct snapshot_builder *b, uint32_t agent, const char *fmt, ...)
@@ -93,5 +99,14 @@ void builder_copy(struct snapshot_builder *b, const struct snapshot *s);
 
 /* Sorts, fixes the references, and hands out the snapshot (in the arena). The builder is spent. */
 const struct snapshot *builder_finish(struct snapshot_builder *b);
+
+/* Who needs to know where finish puts the sessions asks before, and after it gets their rows in the
+ * snapshot by their indexes while building: in the arena, to be released when no more needed. */
+void builder_keep_rows(struct snapshot_builder *b);
+uint32_t *builder_session_rows(struct snapshot_builder *b);
+
+/* After that, for whom nobody else reads the snapshot beside: what was handed out is as of a later
+ * moment. builder_session_at() then gives its sessions, by their index in it. */
+void builder_renew(struct snapshot_builder *b, int64_t observed_at, int64_t failure_rounds);
 
 #endif

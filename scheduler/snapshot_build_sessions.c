@@ -37,6 +37,16 @@ struct session *builder_session_at(struct snapshot_builder *b, uint32_t session)
     return &b->sessions[session];
 }
 
+uint32_t builder_n_sessions(const struct snapshot_builder *b)
+{
+    return b->n_sessions;
+}
+
+uint32_t builder_n_kernels(const struct snapshot_builder *b)
+{
+    return b->kernel_of.n;
+}
+
 /* One more child of a session; returns its row. */
 static uint32_t add_child(struct snapshot_builder *b, struct children *c, uint32_t session)
 {

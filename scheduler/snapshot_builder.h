@@ -22,8 +22,11 @@ struct children { /* cap: of the column `session` */
 struct snapshot_builder {
     struct arena *arena;
     bool spent;
-    bool has_rows;        /* a matrix has rows: no more slots */
-    struct snapshot head; /* the group's own fields */
+    bool has_rows;         /* a matrix has rows: no more slots */
+    struct snapshot head;  /* the group's own fields */
+    struct snapshot *made; /* once finished */
+    bool keeps_rows;
+    uint32_t *session_to; /* once finished, when it keeps rows */
 
     struct slot *slots;
     const char **archs;

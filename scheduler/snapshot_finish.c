@@ -251,5 +251,25 @@ const struct snapshot *builder_finish(struct snapshot_builder *b)
     struct snapshot *s = arena_new(b->arena, struct snapshot, 1);
     *s = b->head;
     hand_out(b, s);
+    b->made = s;
     return s;
+}
+
+void builder_keep_rows(struct snapshot_builder *b)
+{
+    assert(!b->spent);
+    b->keeps_rows = true;
+}
+
+uint32_t *builder_session_rows(struct snapshot_builder *b)
+{
+    assert(b->made != NULL && b->keeps_rows);
+    return b->session_to;
+}
+
+void builder_renew(struct snapshot_builder *b, int64_t observed_at, int64_t failure_rounds)
+{
+    assert(b->made != NULL);
+    b->made->observed_at = observed_at;
+    b->made->failure_rounds = failure_rounds;
 }

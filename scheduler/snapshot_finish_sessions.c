@@ -156,6 +156,9 @@ void builder_finish_sessions(struct snapshot_builder *b, const uint32_t *owner_t
 {
     uint32_t *session_to = finish_sessions(b, owner_to, group_to);
     finish_children(b, session_to, columns);
-    order_release(b, session_to, b->n_sessions);
+    if (b->keeps_rows)
+        b->session_to = session_to;
+    else
+        order_release(b, session_to, b->n_sessions);
     finish_others(b, owner_to, columns);
 }

@@ -104,6 +104,16 @@ static const char *lease_value(unsigned i)
     return names[i];
 }
 
+static const char *load_value(unsigned i)
+{
+    static const char *const names[N_LOAD_KINDS] = {
+        [LOAD_FULL] = "full",
+        [LOAD_DELTA] = "delta",
+        [LOAD_UNCHANGED] = "unchanged",
+    };
+    return names[i];
+}
+
 static const char *bridge_value(unsigned i)
 {
     static const char *const names[N_METRIC_BRIDGES] = {
@@ -165,6 +175,7 @@ const struct metric_label metric_labels[N_METRIC_LABELS] = {
     [METRIC_LABEL_SLOT] = {.key = "slot", .value = metrics_slot_name},
     [METRIC_LABEL_LEASE] = {.key = "event", .value = lease_value},
     [METRIC_LABEL_BRIDGE] = {.key = "result", .value = bridge_value},
+    [METRIC_LABEL_LOAD] = {.key = "kind", .value = load_value},
     [METRIC_LABEL_RETENTION] = {.key = "table", .value = retention_value},
     [METRIC_LABEL_GROUP] = {.key = "group", .value = metrics_group_name},
     [METRIC_LABEL_CODE] = {.key = "code", .value = code_value},

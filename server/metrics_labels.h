@@ -6,6 +6,7 @@
 #define BERTH_SERVER_METRICS_LABELS_H
 
 #include "repo/retention.h"
+#include "repo/warm.h"
 #include "scheduler/err.h"
 #include "scheduler/plan.h"
 #include "server/report_phase.h"
@@ -76,6 +77,7 @@ enum {
     METRIC_SIZE_CONNECT = N_METRIC_CONNECTS,
     METRIC_SIZE_SLOT = METRICS_SLOTS,
     METRIC_SIZE_LEASE = N_METRIC_LEASES,
+    METRIC_SIZE_LOAD = N_LOAD_KINDS,
     METRIC_SIZE_BRIDGE = N_METRIC_BRIDGES,
     METRIC_SIZE_RETENTION = N_RETENTION_KINDS,
     METRIC_SIZE_GROUP = METRICS_GROUPS,
@@ -107,6 +109,7 @@ enum metric_label_id {
     METRIC_LABEL_CONNECT,
     METRIC_LABEL_SLOT,
     METRIC_LABEL_LEASE,
+    METRIC_LABEL_LOAD,
     METRIC_LABEL_BRIDGE,
     METRIC_LABEL_RETENTION,
     METRIC_LABEL_GROUP,

@@ -9,7 +9,6 @@
 #include "repo/fault.h"
 #include "repo/group_watch.h"
 #include "repo/scaling_group.h"
-#include "repo/snapshot_load.h"
 #include "server/answer.h"
 #include "server/bridge.h"
 #include "server/clock.h"
@@ -22,8 +21,10 @@
 #include "server/policy_settings.h"
 #include "server/random_uuid.h"
 #include "server/recorder.h"
+#include "server/round_load.h"
 #include "server/round_report.h"
 #include "server/snapshot_share.h"
+#include "server/warm_keeper.h"
 
 enum { OPTIONS_SAID = 256, FENCED_RETRY_MS = 100 };
 
@@ -35,6 +36,7 @@ struct round_service {
     struct bridge *bridge;     /* NULL: none */
     struct manager_gate *gate; /* NULL: no manager schedules */
     struct lease_keeper *keeper;
+    struct warm_keeper *warm;
     struct recorder *recorder;   /* NULL: rounds are not kept */
     pthread_mutex_t lock;        /* said */
     uint64_t said[OPTIONS_SAID]; /* fingerprints of the unknown options logged already */
@@ -47,6 +49,7 @@ struct round {
     const struct worker *worker;
     const struct round_input *in;
     struct round_report report;
+    struct round_load loaded;
     struct policy_config settings; /* as of when it decides */
     struct policy *policy;
     struct plan *plan;
@@ -75,7 +78,8 @@ int round_service_create(const struct config *c, const struct registry *registry
     s->gate = manager_gate_create(c);
     pthread_mutex_init(&s->lock, NULL);
     if (lease_keeper_create(c->redis, (int)c->redis_timeout, (int)c->lease_ttl, &s->keeper, e) <
-        0) {
+            0 ||
+        warm_keeper_create(&s->warm, e) < 0) {
         round_service_destroy(s);
         return -1;
     }
@@ -90,6 +94,7 @@ void round_service_destroy(struct round_service *s)
         return;
     recorder_destroy(s->recorder);
     lease_keeper_destroy(s->keeper);
+    warm_keeper_destroy(s->warm);
     manager_gate_destroy(s->gate);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -175,14 +180,9 @@ static int lock_group(struct round *r, struct err *e)
 
 static int load(struct round *r, struct err *e)
 {
-    const struct snapshot_query q = {.scaling_group = r->in->scaling_group};
-    struct snapshot_builder *b = builder_create(r->worker->arena);
-    struct snapshot_spec_owners unused;
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    if (txn_begin(r->worker->pg, TXN_READ_SNAPSHOT, &t, e) < 0 ||
-        snapshot_load(t, &q, b, &unused, e) < 0 || txn_commit(&t, e) < 0)
+    if (round_load(&r->loaded, r->worker->pg, r->worker->arena, e) < 0)
         return -1;
-    r->report.snapshot = builder_finish(b);
+    r->report.snapshot = r->loaded.snapshot;
     FAULT_POINT(loaded);
     lap(r, REPORT_LOAD);
     return 0;
@@ -338,9 +338,8 @@ static int commit(struct round *r, struct err *e)
 /* With the group locked; an answer stored meanwhile is *r's. */
 static int run_locked(struct round *r, struct err *e)
 {
-    struct arena *a = r->worker->arena;
-    if (lock_group(r, e) < 0 ||
-        answer_find(r->worker->pg, &r->in->request, a, &r->answer, &r->answer_len, e) < 0)
+    if (lock_group(r, e) < 0 || answer_find(r->worker->pg, &r->in->request, r->worker->arena,
+                                            &r->answer, &r->answer_len, e) < 0)
         return -1;
     if (r->answer != NULL)
         return 0; /* the same call was answered between our look and our epoch */
@@ -366,30 +365,31 @@ int round_service_run(struct round_service *s, const struct worker *w, const str
         .worker = w,
         .in = in,
         .report = {.round_id = random_uuid(), .scaling_group = in->scaling_group},
+        .loaded = {.scaling_group = in->scaling_group,
+                   .config = s->config,
+                   .keeper = in->validate_only ? NULL : s->warm},
         .mark_ns = clock_ns(),
     };
     char round_id[UUID_TEXT];
     LOG_SCOPE(scope, LOG_STR("group", in->scaling_group),
               LOG_STR("round_id", uuid_format(&r.report.round_id, round_id)),
               LOG_STR("request_id", in->request.id));
-    int rc;
-    if (in->validate_only) {
-        rc = run_dry(&r, e);
-        report_count(&r.report, in, w->arena, rc, e);
-    } else {
-        rc = answer_find(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e);
-        if (rc == 0 && r.answer == NULL) {
-            rc = run_locked(&r, e);
-            manager_gate_leave(s->gate, r.manager);
-            release_lease(&r);
-            recorder_limit(s->recorder, CONFIG_NOW(s->config, record_max_files),
-                           CONFIG_NOW(s->config, record_max_bytes));
-            recorder_write(s->recorder, &r.report, r.planned, &r.settings);
-        }
-        report_count(&r.report, in, w->arena, rc, e);
-        if (rc < 0 && answer_after_race(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e))
-            rc = 0;
+    int rc = in->validate_only
+                 ? run_dry(&r, e)
+                 : answer_find(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e);
+    if (rc == 0 && !in->validate_only && r.answer == NULL) {
+        rc = run_locked(&r, e);
+        manager_gate_leave(s->gate, r.manager);
+        release_lease(&r);
+        recorder_limit(s->recorder, CONFIG_NOW(s->config, record_max_files),
+                       CONFIG_NOW(s->config, record_max_bytes));
+        recorder_write(s->recorder, &r.report, r.planned, &r.settings);
     }
+    report_count(&r.report, in, w->arena, rc, e);
+    if (rc < 0 && !in->validate_only &&
+        answer_after_race(w->pg, &in->request, w->arena, &r.answer, &r.answer_len, e))
+        rc = 0;
+    round_load_release(&r.loaded);
     if (rc < 0)
         return -1;
     *ret = r.answer;

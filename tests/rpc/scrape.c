@@ -94,6 +94,7 @@ static bool is_told(const char *line, size_t n)
                                         "berth_executor",
                                         "berth_agents{",
                                         "berth_slot_",
+                                        "berth_warm_bytes",
                                         "berth_group_",
                                         "_connect",
                                         "process_",

@@ -46,7 +46,8 @@ static void assert_changes(const char *before, int port, const char *expected, c
 #define RETRIES(state, n) "berth_commit_retries_total{sqlstate=\"" state "\"} +" n "\n"
 #define PENDING(group, n) "berth_pending_sessions{group=\"" group "\"} =" n "\n"
 #define DECIDING          PHASE("expire") PHASE("order") PHASE("validate") PHASE("place")
-#define PHASES            PHASE("lock") PHASE("load") DECIDING PHASE("commit") PHASE("publish")
+#define LOADED            "berth_round_loads_total{kind=\"full\"} +1\n"
+#define PHASES            PHASE("lock") PHASE("load") DECIDING PHASE("commit") PHASE("publish") LOADED
 
 enum { SCHEDULE, VALIDATE, CANCEL, UNKNOWN };
 
@@ -67,7 +68,8 @@ static const struct {
     {"a group that is not there", "", SCHEDULE, "nowhere",
      ROUND("refused") LEASE("acquired") SCHEDULED("NOT_FOUND")},
     {"a scheduler that is not there", "UPDATE scaling_groups SET scheduler = 'best'", SCHEDULE,
-     "g1", ROUND("refused") PHASE("lock") PHASE("load") TAKEN SCHEDULED("FAILED_PRECONDITION")},
+     "g1",
+     ROUND("refused") PHASE("lock") PHASE("load") LOADED TAKEN SCHEDULED("FAILED_PRECONDITION")},
     {"no such session", "", CANCEL, "nobody", CANCELLED("NOT_FOUND")},
     {"a method that is not there", "", UNKNOWN, NULL,
      "berth_rpc_total{method=\"unknown\",code=\"UNIMPLEMENTED\"} +1\n"
@@ -91,7 +93,7 @@ static const struct {
          DECISIONS("INFEASIBLE", "1") CAUSES("WAITING", "CAPACITY", "1") CAUSES(
              "INFEASIBLE", "INFEASIBLE", "1") WAITED("2") TAKEN PENDING("g1", "2") SCHEDULED("OK")},
     {"a round that writes nothing", "SELECT t.session('s1', 1, 1024)", VALIDATE, "g1",
-     ROUND("planned") PHASE("load") DECIDING SCHEDULED("OK")},
+     ROUND("planned") PHASE("load") DECIDING LOADED SCHEDULED("OK")},
     {"serialization failures", "SELECT t.session('s1', 1, 1024);" FAIL_ONCE("40001"), SCHEDULE,
      "g1",
      ROUND("ok") PHASES DECISIONS("SCHEDULED", "1") WAITED("1") RETRIES("40001", "2")

@@ -1,0 +1,97 @@
+/* warm_extra.c - what a load knows beyond the snapshot, put into the snapshot's order. */
+#include <stdlib.h>
+
+#include "repo/warm_internal.h"
+
+struct warm *warm_create(const struct warm_here *h)
+{
+    struct warm *w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        abort(); /* as an arena does */
+    w->arena = arena_create();
+    w->b = builder_create(w->arena);
+    w->moment = h->moment;
+    w->moment.open = NULL;
+    w->moment.n_open = 0;
+    for (int i = 0; i < WARM_TABLES; i++)
+        w->tables[i] = h->tables[i];
+    return w;
+}
+
+void warm_destroy(struct warm *w)
+{
+    if (w == NULL)
+        return;
+    arena_destroy(w->arena);
+    free(w);
+}
+
+/* By the rows of the builder, which are in another order once it is finished. */
+static const char **agent_ids(const struct load *l, uint32_t n)
+{
+    const char **ids = arena_new(l->a, const char *, (size_t)n + 1);
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = builder_agent_at(l->b, i)->id;
+    return ids;
+}
+
+static void take_groupings(struct warm *w, const struct load *l, const uint32_t *to)
+{
+    if (l->n_groupings == 0)
+        return;
+    w->extra.group_id = arena_new(w->arena, struct uuid, w->s->n_sessions);
+    w->extra.has_group = arena_new(w->arena, uint8_t, w->s->n_sessions);
+    for (uint32_t i = 0; i < l->n_groupings; i++) {
+        uint32_t at = to[l->groupings[i].session];
+        w->extra.group_id[at] = l->groupings[i].group;
+        w->extra.has_group[at] = 1;
+    }
+}
+
+static void take_sessions(struct warm *w, const struct load *l, const uint32_t *to,
+                          const uint32_t *rows)
+{
+    uint32_t n = w->s->n_sessions;
+    w->extra.ledger_rows = arena_new(w->arena, uint32_t, (size_t)n + 1);
+    w->extra.again = arena_new(w->arena, uint8_t, (size_t)n + 1);
+    w->extra.n_odd = l->n_odd;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = to[i];
+        w->extra.ledger_rows[at] = rows[i];
+        w->extra.again[at] =
+            w->s->sessions[at].bad_data != NULL || (i < l->cap_odd && l->odd[i] != 0);
+    }
+}
+
+/* Finishing sorts with copies of the largest tables, so what was for joining goes before. */
+static uint32_t *count_ledger(struct warm *w, struct load *l, uint32_t n_sessions)
+{
+    uint32_t *rows = l->seeded_rows;
+    if (rows == NULL)
+        rows = arena_new(l->a, uint32_t, (size_t)n_sessions + 1);
+    for (uint32_t i = 0; i < l->n_kernels; i++)
+        rows[builder_kernel_session(w->b, i)] += l->ledger_rows[i];
+    arena_release(l->a, l->kernel_ids, l->cap_kernel_ids * sizeof(*l->kernel_ids));
+    arena_release(l->a, l->ledger_rows, ((size_t)l->n_kernels + 1) * sizeof(*l->ledger_rows));
+    l->kernel_ids = NULL;
+    l->ledger_rows = NULL;
+    l->n_kernels = 0;
+    return rows;
+}
+
+void warm_finish(struct warm *w, struct load *l)
+{
+    const uint32_t n_sessions = builder_n_sessions(w->b), n_agents = builder_n_agents(w->b);
+    const uint32_t *rows = count_ledger(w, l, n_sessions);
+    const char **agents = agent_ids(l, n_agents);
+    builder_keep_rows(w->b);
+    w->s = builder_finish(w->b);
+    w->checked_at = w->s->observed_at;
+    uint32_t *to = builder_session_rows(w->b);
+    take_sessions(w, l, to, rows);
+    take_groupings(w, l, to);
+    arena_release(w->arena, to, n_sessions * sizeof(*to));
+    w->extra.agent_rows = arena_new(w->arena, uint32_t, (size_t)n_agents + 1);
+    for (uint32_t i = 0; i < n_agents; i++)
+        w->extra.agent_rows[snapshot_find_agent(w->s, agents[i])] = l->agent_rows[i];
+}
