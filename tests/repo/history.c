@@ -29,7 +29,8 @@ static const char sql_choices[] =
     "CREATE FUNCTION t.a_waiting() RETURNS uuid LANGUAGE sql AS $$ SELECT t.any('SELECT id FROM"
     " (SELECT id FROM sessions WHERE status = ''PENDING'' ORDER BY id) x')::uuid $$;"
     "CREATE FUNCTION t.a_kernel() RETURNS uuid LANGUAGE sql AS $$ SELECT t.any('SELECT id FROM"
-    " (SELECT id FROM kernels ORDER BY id) x')::uuid $$;"
+    " (SELECT k.id FROM kernels k JOIN sessions s ON s.id = k.session_id WHERE s.status ="
+    " ''PENDING'' OR k.id::text < ''3'' ORDER BY k.id) x')::uuid $$;"
     "CREATE FUNCTION t.an_agent() RETURNS text LANGUAGE sql AS $$ SELECT t.any('SELECT id FROM"
     " (SELECT id FROM agents ORDER BY id) x') $$;"
     "CREATE FUNCTION t.one_of(VARIADIC text[]) RETURNS text LANGUAGE sql AS $$"
@@ -55,9 +56,9 @@ static const struct {
      "3)::int, " A_GROUP
      ", t.one_of('AK1', 'AK2', 'AK9'), t.one_of('INTERACTIVE', 'BATCH', 'SYSTEM'),"
      " t.one_of('single-node', 'multi-node'), floor(random() * 20)::int)"},
-    {3, "a priority changes",
-     "UPDATE sessions SET priority = floor(random() * 50) WHERE id = " A_SESSION},
-    {3, "a session is renamed", "UPDATE sessions SET name = 'n%u' WHERE id = " A_SESSION},
+    {8, "a priority changes",
+     "UPDATE sessions SET priority = floor(random() * 50) WHERE id = " A_WAITING},
+    {4, "a session is renamed", "UPDATE sessions SET name = 'n%u' WHERE id = " A_WAITING},
     {3, "a failure is recorded",
      "UPDATE sessions SET status_data = jsonb_build_object('scheduler', jsonb_build_object("
      "'retries', floor(random() * 9), 'digest', '00000000000000ab', 'counted', "
@@ -105,19 +106,28 @@ static const struct {
     {2, "a dependency",
      "INSERT INTO session_dependencies SELECT t.a_waiting(), t.a_session() ON CONFLICT DO NOTHING"},
     {1, "dependencies go", "DELETE FROM session_dependencies WHERE session_id = " A_WAITING},
-    {2, "a session cannot be read",
+    {1, "a session cannot be read",
      "UPDATE sessions SET cluster_mode = t.one_of('multi-node', 'SINGLE_NODE', 'odd') WHERE id "
      "= " A_WAITING},
-    {2, "a kernel changes its status",
+    {1, "a kernel changes its status",
      "UPDATE kernels SET status = t.one_of('PENDING', 'RUNNING', 'SCHEDULED', 'CANCELLED')"
      " WHERE id = " A_KERNEL},
     {1, "a kernel changes its group",
      "UPDATE kernels SET resource_group_id = t.id(" A_GROUP ") WHERE id = " A_KERNEL},
-    {2, "a kernel changes its architecture",
+    {4, "a kernel changes its architecture",
      "UPDATE kernels SET architecture = t.one_of('x86_64', 'aarch64') WHERE id = " A_KERNEL},
     {1, "a kernel changes its session",
      "UPDATE kernels SET session_id = t.a_session() WHERE id = " A_KERNEL},
     {2, "a kernel is deleted", "DELETE FROM kernels WHERE id = " A_KERNEL},
+    {3, "kernels are mended",
+     "UPDATE kernels k SET status = 'PENDING', resource_group_id = s.resource_group_id FROM "
+     "sessions"
+     " s WHERE s.id = k.session_id AND s.status = 'PENDING' AND (k.status <> 'PENDING' OR"
+     " k.resource_group_id <> s.resource_group_id)"},
+    {1, "sessions are mended",
+     "UPDATE sessions SET cluster_mode = 'multi-node', access_key = 'AK1' WHERE cluster_mode = "
+     "'odd'"
+     " OR access_key IS NULL"},
     {1, "a kernel more",
      "INSERT INTO kernels (id, session_id, cluster_size, cluster_role, cluster_idx, local_rank,"
      " cluster_hostname, scaling_group, resource_group_id, domain_name, group_id, user_uuid,"
@@ -127,7 +137,7 @@ static const struct {
      " 8, 'h', scaling_group_name, resource_group_id, domain_name, group_id, user_uuid, access_key,"
      " 'x86_64', '{}', t.one_of('{}', '{\"cpu\": \"2\"}')::jsonb, '{}', 0, 0, 0, 0, false"
      " FROM sessions WHERE id = " A_WAITING},
-    {3, "a request changes",
+    {6, "a request changes",
      "UPDATE resource_allocations SET requested = floor(random() * 4) WHERE kernel_id = " A_KERNEL
      " AND slot_name = 'cpu'"},
     {2, "a ledger row goes",
@@ -320,9 +330,9 @@ const char *history_step(struct history *h)
     tell(h, i, "nothing", "");
     switch (history_random(h, 10)) {
     case 0:
+    case 1:
         open_or_savepoint(h, i);
         break;
-    case 1:
     case 2:
         end_or_go_back(h, i);
         break;
