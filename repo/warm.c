@@ -1,6 +1,7 @@
 /* warm.c - decides how a kept snapshot is brought up to date, and checks that it was right. */
 #include "repo/warm.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +191,7 @@ static int load_here(struct txn *t, const char *group, const struct warm_options
         return -1;
     if (ret->kind == LOAD_FULL)
         return load_whole(t, group, &h, w, e);
+    assert(*w != NULL); /* it was brought up to date */
     if ((*w)->s->observed_at - (*w)->checked_at < o->check_us)
         return 0;
     return check(t, group, &h, scratch, w, ret, e);
