@@ -79,7 +79,7 @@ def clauses(s: Statement) -> Iterator[tuple[int, int, str]]:
         yield match.start(), match.end(), ""
     for match in ORDER.finditer(s.flat):
         end, depth = match.end(), 0
-        while end < len(s.flat) and not (depth == 0 and re.match(r"\)| LIMIT| FOR | OFFSET", s.flat[end:end + 8])):
+        while end < len(s.flat) and not (depth == 0 and re.match(r"\)| LIMIT| FOR | OFFSET| ON CONFLICT| RETURNING", s.flat[end:end + 12])):
             depth += s.flat[end] == "("
             depth -= s.flat[end] == ")"
             end += 1
