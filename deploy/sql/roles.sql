@@ -39,7 +39,7 @@ REVOKE CREATE ON SCHEMA public FROM berth_writer, berth_reader;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM berth_writer, berth_reader;
 
 -- One row a table and right: the columns, or * for a whole table, as all of Berth's own are. Columns that a manager's version
--- does not have are left out: berthd migrate --adopt has checked those that must be there.
+-- does not have are left out: berthd migrate --adopt has checked those that must be there. xmin tells which rows have changed.
 CREATE TEMPORARY TABLE berth_grants (role text, relation text, privilege text, columns text) ON COMMIT DROP;
 INSERT INTO berth_grants VALUES
     ('berth_writer', 'berth.events', 'SELECT', '*'),
@@ -61,17 +61,17 @@ INSERT INTO berth_grants VALUES
     ('berth_writer', 'berth.rounds', 'INSERT', '*'),
     ('berth_writer', 'berth.rounds', 'DELETE', '*'),  -- old ones
     ('berth_writer', 'berth.schema_migrations', 'SELECT', '*'),
-    ('berth_writer', 'agent_resources', 'SELECT', 'agent_id, slot_name, capacity, reserved, prereserved, used'),
+    ('berth_writer', 'agent_resources', 'SELECT', 'xmin, agent_id, slot_name, capacity, reserved, prereserved, used'),
     ('berth_writer', 'agent_resources', 'UPDATE', 'reserved, prereserved, used, updated_at'),
-    ('berth_writer', 'agents', 'SELECT', 'id, status, resource_group_id, schedulable, addr, architecture'),
+    ('berth_writer', 'agents', 'SELECT', 'xmin, id, status, resource_group_id, schedulable, addr, architecture'),
     ('berth_writer', 'agents', 'UPDATE', 'version'),  -- none is changed; to lock a row takes the right to one column
     ('berth_writer', 'domains', 'SELECT', 'name, total_resource_slots'),
     ('berth_writer', 'groups', 'SELECT', 'id, name, domain_name, total_resource_slots'),
-    ('berth_writer', 'kernels', 'SELECT', 'id, session_id, session_type, cluster_role, cluster_idx, resource_group_id, agent, agent_addr, domain_name, group_id, user_uuid, access_key, architecture, requested_slots, status, status_changed, status_data, status_history'),
+    ('berth_writer', 'kernels', 'SELECT', 'xmin, id, session_id, session_type, cluster_role, cluster_idx, resource_group_id, agent, agent_addr, domain_name, group_id, user_uuid, access_key, architecture, requested_slots, status, status_changed, status_data, status_history'),
     ('berth_writer', 'kernels', 'UPDATE', 'agent, agent_addr, container_id, terminated_at, status, status_changed, status_info, status_data, status_history'),
     ('berth_writer', 'keypair_resource_policies', 'SELECT', 'name, default_for_unspecified, total_resource_slots, max_concurrent_sessions, max_pending_session_count, max_pending_session_resource_slots, max_concurrent_sftp_sessions'),
     ('berth_writer', 'keypairs', 'SELECT', 'access_key, user, resource_policy'),
-    ('berth_writer', 'resource_allocations', 'SELECT', 'kernel_id, slot_name, requested, prereserved, reserved, used, prereserved_at, reserved_at, used_at, free_at'),
+    ('berth_writer', 'resource_allocations', 'SELECT', 'xmin, kernel_id, slot_name, requested, prereserved, reserved, used, prereserved_at, reserved_at, used_at, free_at'),
     ('berth_writer', 'resource_allocations', 'UPDATE', 'prereserved, reserved, used, prereserved_at, reserved_at, used_at, free_at'),
     ('berth_writer', 'resource_slot_types', 'SELECT', 'slot_name, slot_type, enabled, rank'),
     ('berth_writer', 'scaling_groups', 'SELECT', 'name, id, is_active, scheduler, scheduler_opts'),
@@ -80,7 +80,7 @@ INSERT INTO berth_grants VALUES
     ('berth_writer', 'session_scheduling_history', 'SELECT', 'id, session_id, phase, to_status, result, error_code, message, sub_steps, attempts, created_at, updated_at'),
     ('berth_writer', 'session_scheduling_history', 'INSERT', '*'),
     ('berth_writer', 'session_scheduling_history', 'UPDATE', 'message, sub_steps, attempts, updated_at'),
-    ('berth_writer', 'sessions', 'SELECT', 'id, creation_id, name, session_type, priority, cluster_mode, options, designated_agent_ids, session_group_id, resource_group_id, domain_name, group_id, user_uuid, access_key, created_at, terminated_at, requested_starts_at, status, status_data, status_history, result'),
+    ('berth_writer', 'sessions', 'SELECT', 'xmin, id, creation_id, name, session_type, priority, cluster_mode, options, designated_agent_ids, session_group_id, resource_group_id, domain_name, group_id, user_uuid, access_key, created_at, terminated_at, requested_starts_at, status, status_data, status_history, result'),
     ('berth_writer', 'sessions', 'UPDATE', 'agent_ids, terminated_at, status, status_info, status_data, status_history'),
     ('berth_writer', 'users', 'SELECT', 'uuid, main_access_key'),
 
@@ -123,7 +123,7 @@ BEGIN
         END IF;
         SELECT string_agg(quote_ident(a.attname), ', ') INTO present
         FROM pg_attribute a
-        WHERE a.attrelid = g.relation AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE a.attrelid = g.relation AND NOT a.attisdropped
             AND a.attname = ANY (string_to_array(g.columns, ', '));
         IF present IS NOT NULL THEN
             EXECUTE format('GRANT %s (%s) ON %s TO %I', g.privilege, present, g.relation, g.role);

@@ -6,8 +6,9 @@
  *       a recorded round
  *
  * once: a single run, for a profiler; plain: the scan without an index, the best of fewer runs.
- * Prints, as JSON: what was decided, seconds (the best of several runs) of the whole and of placing, decisions
- * a second, the bytes the snapshot takes and the most that the process took over its beginning. */
+ * Prints, as JSON: what was decided, seconds (the best of several runs) of the whole and of
+ * placing, decisions a second, the bytes the snapshot takes and the most that the process took over
+ * its beginning. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* fuzz_described.c - previews of what a request only describes: PreviewAllocationRequest, let in at
  * the door, becomes rows of a snapshot of a small cluster (the first byte is its seed), and is
  * explained with remedies. */
+#include "scheduler/explainer.h"
+#include "scheduler/guest.h"
 #include "scheduler/remedy.h"
 #include "server/described.h"
 #include "server/inbound.h"
@@ -27,10 +29,9 @@ static Berth__V1__PreviewAllocationRequest *unpack(const uint8_t *bytes, size_t 
                : NULL;
 }
 
-/* The snapshot with what is described; NULL: refused, naming the field. */
+/* A copy of the snapshot with what is described; NULL: refused, naming the field. */
 static const struct snapshot *describe(const Berth__V1__PreviewAllocationRequest *q,
-                                       const struct snapshot *s, struct uuid *ret_id,
-                                       struct arena *a)
+                                       const struct snapshot *s, struct guest *ret, struct arena *a)
 {
     struct snapshot_spec_owners owners = {.session_group = NONE};
     struct err e = {.code = ERR_NONE};
@@ -39,10 +40,12 @@ static const struct snapshot *describe(const Berth__V1__PreviewAllocationRequest
         owners.owner[s->owners[i].kind] = i;
     (void)described_owners(q->spec, a);
     builder_copy(b, s);
-    if (described_session(b, q->spec, &owners, ret_id, a, &e) == 0 &&
+    if (described_session(s, q->spec, &owners, ret, a, &e) == 0 &&
         described_without_agents(b, q->without_agents, q->n_without_agents, a, &e) == 0 &&
-        described_extra_agents(b, q->extra_agents, q->n_extra_agents, a, &e) == 0)
+        described_extra_agents(b, s, q->extra_agents, q->n_extra_agents, a, &e) == 0) {
+        builder_guest(b, ret);
         return builder_finish(b);
+    }
     FUZZ_REQUIRE(e.code == ERR_INVALID && e.n_meta > 0 && strcmp(e.meta[0].key, "field") == 0,
                  "refused with %s and no field: %s", err_code_name(e.code), e.message);
     return NULL;
@@ -74,6 +77,32 @@ static void explain(const Berth__V1__PreviewAllocationRequest *q, const struct s
     FUZZ_REQUIRE(x->verdict != VERDICT_FITS || found->n == 0, "remedies for what fits");
 }
 
+/* The same from outside the snapshot: what may be asked that way is answered alike. */
+static void explain_outside(const Berth__V1__PreviewAllocationRequest *q, const struct snapshot *s,
+                            const struct snapshot *copy, const struct policy *p,
+                            const struct guest *g, struct arena *a)
+{
+    struct explain_request request = {
+        .session = snapshot_find_session(copy, &g->session.id),
+        .is_spec = true,
+        .ignore_validators = (const char *const *)q->ignore_validators,
+        .n_ignore_validators = (uint32_t)q->n_ignore_validators,
+    };
+    const struct snapshot *view;
+    struct explanation *inside = NULL, *outside = NULL;
+    struct err e = {.code = ERR_NONE};
+    if (q->n_without_agents > 0 || q->n_extra_agents > 0 || !guest_stays_outside(s, g) ||
+        !explainer_suits(p, &request))
+        return;
+    const int rc = round_explain(copy, p, &request, a, &inside, &e);
+    FUZZ_REQUIRE(
+        explainer_ask_guest(explainer_create(s, p, a), g, &request, a, &outside, &view, &e) == rc,
+        "outside: %s", e.message);
+    FUZZ_REQUIRE(rc < 0 || (inside->verdict == outside->verdict &&
+                            inside->decision.n_causes == outside->decision.n_causes),
+                 "verdict %d outside, %d inside", (int)outside->verdict, (int)inside->verdict);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     static struct registry *registry;
@@ -81,15 +110,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         registry = registry_create();
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     struct cluster cluster;
-    struct uuid id;
+    struct guest guest;
     struct policy *policy = NULL;
     struct err e = {.code = ERR_NONE};
     cluster_create(take_kind(&bytes, &n, SEEDS), 1, a, &cluster);
     const Berth__V1__PreviewAllocationRequest *q = unpack(bytes, n, a);
     if (q == NULL || q->target_case != BERTH__V1__PREVIEW_ALLOCATION_REQUEST__TARGET_SPEC)
         return 0;
-    const struct snapshot *s = describe(q, cluster.snapshot, &id, a);
-    if (s != NULL && policy_resolve(registry, &cluster.config, s, a, &policy, &e) == 0)
-        explain(q, s, policy, snapshot_find_session(s, &id), a);
+    const struct snapshot *s = describe(q, cluster.snapshot, &guest, a);
+    if (s == NULL || policy_resolve(registry, &cluster.config, s, a, &policy, &e) < 0)
+        return 0;
+    explain(q, s, policy, snapshot_find_session(s, &guest.session.id), a);
+    explain_outside(q, cluster.snapshot, s, policy, &guest, a);
     return 0;
 }
