@@ -28,8 +28,8 @@ struct cancel_input {
     void *answer_ctx;
     /* May a session of this scaling group be cancelled? Asked once the session is locked. NULL:
      * yes. */
-    bool (*permit)(void *ctx, const char *scaling_group);
-    void *permit_ctx;
+    bool (*permit)(const void *ctx, const char *scaling_group);
+    const void *permit_ctx;
 };
 int session_cancel(struct pg *c, const struct cancel_input *in, struct arena *a,
                    struct cancel_result *ret, struct err *e) MUST_CHECK;

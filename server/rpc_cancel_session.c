@@ -161,7 +161,7 @@ static uint32_t pick(struct rpc_one *v, uint32_t n, struct one *ret)
     return n_picked;
 }
 
-static bool may_cancel(void *ctx, const char *scaling_group)
+static bool may_cancel(const void *ctx, const char *scaling_group)
 {
     return caller_has_group(ctx, scaling_group);
 }
@@ -196,7 +196,7 @@ static bool cancel_together(struct one *v, uint32_t n)
             .session_id = v[i].id,
             .reason = q->reason[0] != '\0' ? q->reason : default_reason,
             .permit = may_cancel,
-            .permit_ctx = (void *)(uintptr_t)v[i].call->context->caller,
+            .permit_ctx = v[i].call->context->caller,
         };
         in[i] = &v[i].in;
     }
