@@ -133,7 +133,7 @@ int allocation_reserve(struct txn *t, const struct snapshot *s, const uint32_t *
     struct uuid *ids = arena_new(a, struct uuid, n);
     uint32_t *left = arena_new(a, uint32_t, n); /* slots asked for and not seen yet */
     for (uint32_t i = 0; i < n; i++) {
-        const int64_t *request = snapshot_row(s, s->kernel_request, kernels[i]);
+        const int64_t *request = snapshot_request(s, kernels[i]);
         ids[i] = s->kernels[kernels[i]].id;
         for (uint32_t k = 0; k < s->n_slots; k++)
             left[i] += request[k] > 0;
@@ -146,7 +146,7 @@ int allocation_reserve(struct txn *t, const struct snapshot *s, const uint32_t *
     for (uint32_t i = 0; i < rows_count(r); i++) {
         uint32_t at = (uint32_t)rows_int(r, i, 0) - 1;
         uint32_t slot = snapshot_find_slot(s, rows_text(r, i, 1));
-        int64_t asked = slot != NONE ? snapshot_row(s, s->kernel_request, kernels[at])[slot] : 0;
+        int64_t asked = slot != NONE ? snapshot_request(s, kernels[at])[slot] : 0;
         int64_t v = 0;
         enum amount_error why =
             rows_amount(r, i, 2, slot != NONE ? s->slots[slot].type : SLOT_COUNT, &v);

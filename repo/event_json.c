@@ -56,7 +56,7 @@ struct event_allocation *event_allocations_from_plan(const struct snapshot *s,
 {
     struct event_allocation *ret = arena_new(a, struct event_allocation, n);
     for (uint32_t i = 0; i < n; i++) {
-        const int64_t *request = snapshot_row(s, s->kernel_request, p[i].kernel);
+        const int64_t *request = snapshot_request(s, p[i].kernel);
         struct event_slot *slots = arena_new(a, struct event_slot, s->n_slots);
         uint32_t n_slots = 0;
         for (uint32_t k = 0; k < s->n_slots; k++)

@@ -61,18 +61,18 @@ static const char *short_of(struct plan_chunk *c, const struct placement *p, uin
 {
     char asked[AMOUNT_TEXT], available[AMOUNT_TEXT];
     const struct slot *s = &c->s->slots[slot];
-    return arena_printf(
-        c->result, "Agent \"%s\" has not enough %s left: %s requested, %s available.",
-        c->s->agents[p->agent].id, s->name,
-        amount_humanize(snapshot_row(c->s, c->s->kernel_request, p->kernel)[slot], s->type, asked),
-        amount_humanize(left, s->type, available));
+    return arena_printf(c->result,
+                        "Agent \"%s\" has not enough %s left: %s requested, %s available.",
+                        c->s->agents[p->agent].id, s->name,
+                        amount_humanize(snapshot_request(c->s, p->kernel)[slot], s->type, asked),
+                        amount_humanize(left, s->type, available));
 }
 
 /* Takes what a placement asks for from its agent; NULL, or why that cannot be. */
 static const char *take(struct plan_chunk *c, const struct placement *p)
 {
     struct agent_lock *agent = &c->agents[c->touched_at[p->agent]];
-    const int64_t *request = snapshot_row(c->s, c->s->kernel_request, p->kernel);
+    const int64_t *request = snapshot_request(c->s, p->kernel);
     if (agent->problem != NULL)
         return arena_printf(c->result, "The placement does not hold: %s.", agent->problem);
     for (uint32_t k = 0; k < c->s->n_slots; k++)
@@ -86,7 +86,7 @@ static const char *take(struct plan_chunk *c, const struct placement *p)
 static void give_back(struct plan_chunk *c, const struct placement *p, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        const int64_t *request = snapshot_row(c->s, c->s->kernel_request, p[i].kernel);
+        const int64_t *request = snapshot_request(c->s, p[i].kernel);
         int64_t *remaining = c->agents[c->touched_at[p[i].agent]].remaining;
         for (uint32_t k = 0; k < c->s->n_slots; k++)
             remaining[k] += request[k];
@@ -206,7 +206,7 @@ static const int64_t *session_request(struct plan_chunk *c, const struct session
 {
     int64_t *sum = arena_new(c->run, int64_t, (size_t)c->s->n_slots + 1);
     for (uint32_t i = 0; i < s->n_kernels; i++) {
-        const int64_t *r = snapshot_row(c->s, c->s->kernel_request, s->first_kernel + i);
+        const int64_t *r = snapshot_request(c->s, s->first_kernel + i);
         for (uint32_t k = 0; k < c->s->n_slots; k++)
             sum[k] = amount_add(sum[k], r[k]);
     }

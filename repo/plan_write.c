@@ -90,7 +90,7 @@ static int write_agents(struct plan_chunk *c, struct err *e)
         const struct placement *p;
         uint32_t n_item = item_places(&c->items[i]) ? chunk_placements(c, &c->items[i], &p) : 0;
         for (uint32_t k = 0; k < n_item; k++) {
-            const int64_t *request = snapshot_row(c->s, c->s->kernel_request, p[k].kernel);
+            const int64_t *request = snapshot_request(c->s, p[k].kernel);
             int64_t *row = sum + (size_t)c->touched_at[p[k].agent] * n_slots;
             for (uint32_t s = 0; s < n_slots; s++)
                 row[s] += request[s];

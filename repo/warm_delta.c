@@ -229,7 +229,7 @@ static bool keep_session(struct delta *d, uint32_t i, int64_t more)
     for (uint32_t k = x.first_kernel; k < x.first_kernel + x.n_kernels; k++) {
         int64_t *request;
         builder_kernel(d->l->b, at, &s->kernels[k], s->archs[s->kernels[k].arch], &request);
-        copy_row(d, request, s->kernel_request, k);
+        copy_row(d, request, s->requests, s->kernels[k].request);
     }
     for (uint32_t k = 0; k < x.n_designated; k++)
         builder_designated(d->l->b, at, s->designated[x.first_designated + k]);

@@ -78,7 +78,7 @@ static void add_session(struct waiters *w, const struct snapshot *s, const struc
     w->who[w->n++] = (struct other_pending){
         .keypair = x->owner[OWNER_KEYPAIR], .created_at = x->created_at, .id = x->id};
     for (uint32_t k = 0; k < x->n_kernels; k++) {
-        const int64_t *row = snapshot_row(s, s->kernel_request, x->first_kernel + k);
+        const int64_t *row = snapshot_request(s, x->first_kernel + k);
         for (uint32_t i = 0; i < s->n_slots; i++)
             sum[i] = amount_add(sum[i], row[i]);
     }
@@ -131,6 +131,7 @@ struct engine *guests_enter(struct guests *x, const struct guest *g, struct aren
     for (uint32_t k = 0; k < g->n_kernels; k++) {
         kernels[k].arch = find_arch(x->of, g->archs[k]);
         assert(kernels[k].arch != NONE); /* guest_stays_outside() */
+        kernels[k].request = k;
     }
     x->session = g->session;
     x->session.first_kernel = x->session.first_dependency = x->session.first_designated = 0;
@@ -138,7 +139,8 @@ struct engine *guests_enter(struct guests *x, const struct guest *g, struct aren
     x->session.n_dependencies = 0;
     x->session.n_designated = g->n_designated;
     x->view.kernels = kernels;
-    x->view.kernel_request = g->request;
+    x->view.requests = g->request;
+    x->view.n_requests = g->n_kernels;
     x->view.n_kernels = g->n_kernels;
     x->view.designated = g->designated;
     x->view.n_designated = g->n_designated;

@@ -167,7 +167,7 @@ static void sum_one(void *ctx, struct waiting w)
     if (sum == NULL)
         return;
     for (uint32_t k = 0; k < session->n_kernels; k++)
-        add_row(x, sum, snapshot_row(s, s->kernel_request, session->first_kernel + k));
+        add_row(x, sum, snapshot_request(s, session->first_kernel + k));
     x->pending->sum[w.index] = arena_memdup(x->arena, sum, s->n_slots * sizeof(*sum));
 }
 

@@ -4,10 +4,9 @@
 bool apply_ask_less(struct remedy_world *w, const struct remedy_change *c)
 {
     const struct session *x = &w->snapshot.sessions[w->session];
-    WORLD_OWN(w, kernel_request, world_cells(w, w->snapshot.n_kernels));
+    const int64_t *rows = world_requests_own(w);
     for (uint32_t i = 0; i < c->n_slots; i++) {
-        const int64_t *at =
-            w->snapshot.kernel_request + world_cells(w, x->first_kernel) + c->slots[i].slot;
+        const int64_t *at = rows + c->slots[i].slot;
         int64_t sum = 0;
         for (uint32_t k = 0; k < x->n_kernels; k++)
             sum = amount_add(sum, at[world_cells(w, k)]);
@@ -24,11 +23,10 @@ bool apply_ask_less(struct remedy_world *w, const struct remedy_change *c)
 bool apply_ask_less_each(struct remedy_world *w, const struct remedy_change *c)
 {
     const struct session *x = &w->snapshot.sessions[w->session];
-    WORLD_OWN(w, kernel_request, world_cells(w, w->snapshot.n_kernels));
+    const int64_t *rows = world_requests_own(w);
     for (uint32_t i = 0; i < c->n_slots; i++)
         for (uint32_t k = 0; k < x->n_kernels; k++) {
-            const int64_t *at =
-                w->snapshot.kernel_request + world_cells(w, x->first_kernel + k) + c->slots[i].slot;
+            const int64_t *at = rows + world_cells(w, k) + c->slots[i].slot;
             if (*at > c->slots[i].to)
                 WORLD_PUT(w, *at, c->slots[i].to);
         }

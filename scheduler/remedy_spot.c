@@ -101,7 +101,7 @@ static int64_t largest_request(const struct spot_question *q, const struct remed
     if (so_far->by > 0)
         return amount_add(so_far->to, so_far->by);
     for (uint32_t k = 0; k < x->n_kernels; k++) {
-        int64_t asked = snapshot_row(s, s->kernel_request, x->first_kernel + k)[so_far->slot];
+        int64_t asked = snapshot_request(s, x->first_kernel + k)[so_far->slot];
         most = asked > most ? asked : most;
     }
     return most;

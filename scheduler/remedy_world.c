@@ -79,6 +79,27 @@ const struct session *world_session_own(struct remedy_world *w)
     return &w->snapshot.sessions[w->session];
 }
 
+/* What the kernels ask for stays as it is: there is nothing to change back. */
+const int64_t *world_requests_own(struct remedy_world *w)
+{
+    const struct session *x = &w->snapshot.sessions[w->session];
+    const uint32_t first = w->base->n_requests;
+    const size_t row = w->snapshot.n_slots * sizeof(int64_t);
+    if (w->snapshot.requests == w->base->requests) {
+        const int64_t *longer = world_longer(w, w->base->requests, first * row, x->n_kernels * row);
+        WORLD_OWN(w, kernels, w->snapshot.n_kernels);
+        for (uint32_t k = 0; k < x->n_kernels; k++) {
+            const uint32_t own = first + k;
+            overwrite(longer + world_cells(w, own),
+                      snapshot_request(&w->snapshot, x->first_kernel + k), row);
+            overwrite(&w->snapshot.kernels[x->first_kernel + k].request, &own, sizeof(own));
+        }
+        w->snapshot.requests = longer;
+        w->snapshot.n_requests = first + x->n_kernels;
+    }
+    return w->snapshot.requests + world_cells(w, first);
+}
+
 uint32_t world_find_arch(const struct remedy_world *w, const char *name)
 {
     for (uint32_t i = 0; i < w->snapshot.n_archs; i++)

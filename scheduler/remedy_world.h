@@ -44,6 +44,9 @@ const void *world_longer(struct remedy_world *w, const void *table, size_t size,
 /* The session at hand, its table the world's own. */
 const struct session *world_session_own(struct remedy_world *w);
 
+/* The rows of what its kernels ask for, one a kernel in their order, shared with no other. */
+const int64_t *world_requests_own(struct remedy_world *w);
+
 uint32_t world_find_arch(const struct remedy_world *w, const char *name); /* NONE: unknown */
 
 /* One kind of change; false: it cannot be done. */

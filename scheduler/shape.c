@@ -186,7 +186,7 @@ static void sum_kernels(struct shapes *t, const struct session *x)
     const struct snapshot *s = t->snapshot;
     memset(t->sum, 0, s->n_slots * sizeof(*t->sum));
     for (uint32_t k = 0; k < x->n_kernels; k++) {
-        const int64_t *row = snapshot_row(s, s->kernel_request, x->first_kernel + k);
+        const int64_t *row = snapshot_request(s, x->first_kernel + k);
         for (uint32_t i = 0; i < s->n_slots; i++)
             t->sum[i] = amount_add(t->sum[i], row[i]);
     }
@@ -206,7 +206,7 @@ static uint32_t list_demands(struct shapes *t, const struct session *x)
     const struct snapshot *s = t->snapshot;
     const struct kernel *kernels = &s->kernels[x->first_kernel];
     if (x->mode == CLUSTER_SINGLE_NODE) {
-        const int64_t *row = snapshot_row(s, s->kernel_request, x->first_kernel);
+        const int64_t *row = snapshot_request(s, x->first_kernel);
         if (x->n_kernels > 1)
             sum_kernels(t, x);
         t->list[0] =
@@ -214,8 +214,7 @@ static uint32_t list_demands(struct shapes *t, const struct session *x)
         return 1;
     }
     for (uint32_t k = 0; k < x->n_kernels; k++)
-        t->list[k] = demand_of(t, kernels[k].arch, 1,
-                               snapshot_row(s, s->kernel_request, x->first_kernel + k));
+        t->list[k] = demand_of(t, kernels[k].arch, 1, snapshot_request(s, x->first_kernel + k));
     return x->n_kernels;
 }
 

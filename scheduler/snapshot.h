@@ -109,9 +109,10 @@ static inline bool session_is_private(const struct session *s)
 
 struct kernel {
     struct uuid id;
-    uint32_t arch; /* index into archs */
-    bool is_main;
+    uint32_t arch;    /* index into archs */
+    uint32_t request; /* row of requests; a builder sets it */
     int32_t cluster_idx;
+    bool is_main;
 };
 
 enum dependency_state { DEPENDENCY_DONE, DEPENDENCY_WAITING, DEPENDENCY_FAILED };
@@ -164,8 +165,9 @@ struct snapshot {
     int64_t
         failure_rounds; /* of the group: repo's count of failures not written; decides nothing */
 
-    uint32_t n_slots, n_archs, n_agents, n_owners, n_sessions, n_kernels, n_dependencies,
-        n_designated, n_session_groups, n_group_members, n_other_pending, n_rr_cursors, n_options;
+    uint32_t n_slots, n_archs, n_agents, n_owners, n_sessions, n_kernels, n_requests,
+        n_dependencies, n_designated, n_session_groups, n_group_members, n_other_pending,
+        n_rr_cursors, n_options;
 
     const struct slot *slots;
     const char *const *archs;
@@ -179,7 +181,7 @@ struct snapshot {
     const int64_t *owner_pending_limit; /* keypairs with has_pending_limit */
     const struct session *sessions;
     const struct kernel *kernels;
-    const int64_t *kernel_request;
+    const int64_t *requests; /* what kernels ask for, each such row once: snapshot_request() */
     const struct dependency *dependencies;
     const char *const *designated; /* agent ids */
     const struct session_group *session_groups;
@@ -196,6 +198,12 @@ static inline const int64_t *snapshot_row(const struct snapshot *s, const int64_
                                           uint32_t i)
 {
     return matrix + (size_t)i * s->n_slots;
+}
+
+/* What a kernel asks for. */
+static inline const int64_t *snapshot_request(const struct snapshot *s, uint32_t kernel)
+{
+    return snapshot_row(s, s->requests, s->kernels[kernel].request);
 }
 
 uint32_t snapshot_find_slot(const struct snapshot *s, const char *name);         /* NONE: unknown */

@@ -46,13 +46,13 @@ struct snapshot_builder {
         cap_dependencies, cap_designated, cap_groups, cap_members, cap_others, cap_cursors,
         cap_options;
     uint32_t n_slots, n_archs, n_agents, n_owners, n_sessions, n_groups, n_members, n_others,
-        n_cursors, n_options;
+        n_cursors, n_options, n_requests;
     struct children kernel_of, dependency_of, designated_of;
 
     struct matrix capacity, held;                           /* by agent */
     struct matrix limit, usage, group_usage, pending_limit; /* by owner */
-    struct matrix request;                                  /* by kernel */
-    struct matrix other_request;                            /* by other pending session */
+    struct matrix request;       /* by kernel; once finished, each row once: n_requests */
+    struct matrix other_request; /* by other pending session */
 
     struct snapshot_index by_slot, by_arch, by_agent, by_owner, by_session, by_kernel, by_group;
 };

@@ -38,7 +38,7 @@ static void copy_session(struct snapshot_builder *b, const struct snapshot *s, u
     for (uint32_t k = x->first_kernel; k < x->first_kernel + x->n_kernels; k++) {
         int64_t *request;
         builder_kernel(b, session, &s->kernels[k], s->archs[s->kernels[k].arch], &request);
-        copy_row(request, s, s->kernel_request, k);
+        copy_row(request, s, s->requests, s->kernels[k].request);
     }
     for (uint32_t k = 0; k < x->n_dependencies; k++)
         builder_dependency(b, session, &s->dependencies[x->first_dependency + k]);

@@ -121,7 +121,7 @@ static void put_children(struct byte_writer *w, const struct snapshot *s, const 
         put_uuid(w, &k->id);
         put_number(w, k->arch);
         put_signed(w, k->cluster_idx);
-        put_row(w, s, s->kernel_request, of->first_kernel + i);
+        put_row(w, s, s->requests, k->request);
     }
     put_number(w, of->n_dependencies);
     for (uint32_t i = 0; i < of->n_dependencies; i++) {

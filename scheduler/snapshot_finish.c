@@ -220,7 +220,8 @@ static void hand_out(const struct snapshot_builder *b, struct snapshot *s)
     s->owner_pending_limit = b->pending_limit.row;
     s->sessions = b->sessions;
     s->kernels = b->kernels;
-    s->kernel_request = b->request.row;
+    s->n_requests = b->n_requests;
+    s->requests = b->request.row;
     s->dependencies = b->dependencies;
     s->designated = b->designated;
     s->session_groups = b->groups;

@@ -2,7 +2,9 @@
  *
  * The larger half of builder_finish(): tables with a row a session or more. */
 #include <assert.h>
+#include <string.h>
 
+#include "scheduler/fnv.h"
 #include "scheduler/snapshot_order.h"
 
 /* --- sessions by (created_at, id) --- */
@@ -97,6 +99,51 @@ static uint32_t *order_children(struct snapshot_builder *b, struct children *c,
     return order;
 }
 
+static uint32_t hash_amounts(const int64_t *row, uint32_t n)
+{
+    uint64_t h = FNV_START;
+    for (uint32_t i = 0; i < n; i++) {
+        h = (h ^ (uint64_t)row[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+    }
+    return (uint32_t)h;
+}
+
+/* The row of m that is like this one, added when it is new. */
+static uint32_t intern_row(struct snapshot_builder *b, struct matrix *m, struct snapshot_index *x,
+                           const int64_t *row)
+{
+    const size_t size = b->n_slots * sizeof(*row);
+    const uint32_t hash = hash_amounts(row, b->n_slots);
+    for (uint32_t at = hash, i; (i = index_next(x, hash, &at)) != NONE;)
+        if (memcmp(m->row + (size_t)i * b->n_slots, row, size) == 0)
+            return i;
+    m->row = arena_grow(b->arena, m->row, &m->cap, (size_t)b->n_requests + 1, size);
+    memcpy(m->row + (size_t)b->n_requests * b->n_slots, row, size);
+    index_put(x, b->arena, hash, b->n_requests);
+    return b->n_requests++;
+}
+
+/* Of the rows that kernels (in their new order) ask for, each once: most queues know a few. */
+static void finish_requests(struct snapshot_builder *b, const uint32_t *order,
+                            const uint32_t *columns)
+{
+    struct matrix each = {.row = NULL};
+    struct snapshot_index index = {.n = 0};
+    int64_t *row = arena_new(b->arena, int64_t, b->n_slots);
+    if (b->n_slots == 0)
+        return; /* all rows are alike */
+    for (uint32_t i = 0; i < b->kernel_of.n; i++) {
+        const int64_t *old = b->request.row + (size_t)order[i] * b->n_slots;
+        for (uint32_t slot = 0; slot < b->n_slots; slot++)
+            row[slot] = old[columns != NULL ? columns[slot] : slot];
+        b->kernels[i].request = intern_row(b, &each, &index, row);
+    }
+    arena_release(b->arena, b->request.row, b->request.cap * b->n_slots * sizeof(*row));
+    index_release(&index, b->arena);
+    b->request = each;
+}
+
 static void finish_children(struct snapshot_builder *b, const uint32_t *session_to,
                             const uint32_t *columns)
 {
@@ -105,7 +152,7 @@ static void finish_children(struct snapshot_builder *b, const uint32_t *session_
 
     uint32_t *order = order_children(b, &b->kernel_of, session_to, compare_kernels, first);
     ORDER_APPLY(b, kernels, order, b->kernel_of.n);
-    order_apply_matrix(b, &b->request, order, b->kernel_of.n, columns);
+    finish_requests(b, order, columns);
     order_release(b, order, b->kernel_of.n);
     for (uint32_t i = 0; i < n; i++) {
         b->sessions[i].first_kernel = first[i];

@@ -143,7 +143,7 @@ static void print_children(struct text_out *o, const struct snapshot *s, const s
         text_uuid(o, &k->id);
         text_put(o, " %s%" PRId32 " ", k->is_main ? "main" : "sub", k->cluster_idx);
         text_word(o, s->archs[k->arch]);
-        text_amounts(o, s, "request", snapshot_row(s, s->kernel_request, i), 0);
+        text_amounts(o, s, "request", snapshot_request(s, i), 0);
         text_put(o, "\n");
     }
     for (uint32_t i = 0; i < of->n_dependencies; i++) {

@@ -186,8 +186,8 @@ Berth__V1__KernelAllocation **convert_placements(const struct snapshot *s,
         list[i] = allocation_head(agent->id, agent->addr, a);
         if (stored)
             list[i]->kernel_id = convert_uuid(&s->kernels[p->kernel].id, a);
-        list[i]->slots = convert_slots(s, snapshot_row(s, s->kernel_request, p->kernel), NULL, a,
-                                       &list[i]->n_slots);
+        list[i]->slots =
+            convert_slots(s, snapshot_request(s, p->kernel), NULL, a, &list[i]->n_slots);
     }
     return list;
 }

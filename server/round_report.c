@@ -110,7 +110,7 @@ static void count_agents(const struct round_report *r, struct metrics_group *g, 
         const struct decision *d = &r->plan->decisions[i];
         for (uint32_t k = 0; d->outcome == OUTCOME_SCHEDULED && k < d->n_placements; k++) {
             uint32_t kernel = r->plan->placements[d->first_placement + k].kernel;
-            add_row(held, snapshot_row(s, s->kernel_request, kernel), s->n_slots);
+            add_row(held, snapshot_request(s, kernel), s->n_slots);
         }
     }
     g->n_slots = s->n_slots;

@@ -59,7 +59,7 @@ static int64_t *sum_of_kernels(const struct snapshot *s, const struct session *s
 {
     int64_t *sum = arena_new(a, int64_t, s->n_slots + 1);
     for (uint32_t k = 0; k < session->n_kernels; k++) {
-        const int64_t *row = snapshot_row(s, s->kernel_request, session->first_kernel + k);
+        const int64_t *row = snapshot_request(s, session->first_kernel + k);
         for (uint32_t i = 0; i < s->n_slots; i++)
             sum[i] = amount_add(sum[i], row[i]);
     }

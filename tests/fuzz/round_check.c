@@ -45,7 +45,7 @@ static void check_capacity(const struct snapshot *s, const struct plan *p, struc
         FUZZ_REQUIRE(x->agent < s->n_agents && agent_is_candidate(&s->agents[x->agent]),
                      "kernel %u is placed on agent %u, which is no candidate", x->kernel, x->agent);
         for (uint32_t slot = 0; slot < s->n_slots; slot++) {
-            const int64_t want = snapshot_row(s, s->kernel_request, x->kernel)[slot];
+            const int64_t want = snapshot_request(s, x->kernel)[slot];
             int64_t *u = &used[(size_t)x->agent * s->n_slots + slot];
             *u = amount_add(*u, want);
             FUZZ_REQUIRE(want <= 0 ||

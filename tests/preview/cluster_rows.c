@@ -242,7 +242,7 @@ static void write_kernels(struct rows *w, const struct session *x, const struct 
             .idx = k->cluster_idx,
         };
         cluster_add_kernel(w, &columns);
-        cluster_add_amounts(w, columns.id, snapshot_row(s, s->kernel_request, i), false);
+        cluster_add_amounts(w, columns.id, snapshot_request(s, i), false);
     }
 }
 

@@ -192,7 +192,7 @@ static void check_capacity(const struct round *r)
             DIFFER(r->seed, "a kernel was placed on %s, which is no candidate",
                    s->agents[p->agent].id);
         for (uint32_t slot = 0; slot < s->n_slots; slot++) {
-            int64_t want = snapshot_row(s, s->kernel_request, p->kernel)[slot];
+            int64_t want = snapshot_request(s, p->kernel)[slot];
             int64_t *u = &used[p->agent * s->n_slots + slot];
             *u = amount_add(*u, want);
             if (want > 0 && amount_add(snapshot_row(s, s->agent_held, p->agent)[slot], *u) >

@@ -7,7 +7,7 @@ int64_t request_of(const struct snapshot *s, const struct session *w, uint32_t s
 {
     int64_t sum = 0;
     for (uint32_t k = 0; k < w->n_kernels; k++)
-        sum = amount_add(sum, snapshot_row(s, s->kernel_request, w->first_kernel + k)[slot]);
+        sum = amount_add(sum, snapshot_request(s, w->first_kernel + k)[slot]);
     return sum;
 }
 struct ref_cause *add_cause(struct ref_decision *d, enum cause_kind kind, const char *plugin,

@@ -19,8 +19,7 @@ static uint32_t plan_requirements(const struct snapshot *s, const struct session
                                     .containers = 1,
                                     .first = w->first_kernel + k,
                                     .n = 1};
-        memcpy(r[k].want, snapshot_row(s, s->kernel_request, w->first_kernel + k),
-               s->n_slots * sizeof(int64_t));
+        memcpy(r[k].want, snapshot_request(s, w->first_kernel + k), s->n_slots * sizeof(int64_t));
     }
     return w->n_kernels;
 }

@@ -86,8 +86,10 @@ START_TEST(snapshot_has_sessions_kernels_and_requests)
     ck_assert_uint_eq(s1->n_kernels, 2);
     ck_assert(s->kernels[s1->first_kernel].is_main);
     ck_assert_int_eq(s->kernels[s1->first_kernel + 1].cluster_idx, 2);
-    ck_assert_int_eq(world_amount(s, s->kernel_request, s1->first_kernel + 1, "cpu"), 500000);
-    ck_assert_int_eq(world_amount(s, s->kernel_request, s1->first_kernel, "mem"), 1024);
+    ck_assert_int_eq(world_amount(s, s->requests, s->kernels[s1->first_kernel + 1].request, "cpu"),
+                     500000);
+    ck_assert_int_eq(world_amount(s, s->requests, s->kernels[s1->first_kernel].request, "mem"),
+                     1024);
     ck_assert_uint_eq(s2->n_kernels, 0);
     ck_assert_msg(s2->bad_data == NULL, "a session without kernels is no bad row: %s",
                   s2->bad_data);

@@ -144,9 +144,10 @@ static void draw_guest(const struct world *w, struct rng *r, struct guest *ret, 
     struct kernel *kernels =
         arena_memdup(a, s->kernels + like->first_kernel, like->n_kernels * sizeof(*kernels));
     const char **archs = arena_new(a, const char *, like->n_kernels);
-    int64_t *request = arena_memdup(a, snapshot_row(s, s->kernel_request, like->first_kernel),
-                                    (size_t)like->n_kernels * s->n_slots * sizeof(*request));
+    int64_t *request = arena_new(a, int64_t, (size_t)like->n_kernels * s->n_slots);
     for (uint32_t k = 0; k < like->n_kernels; k++) {
+        memcpy(request + (size_t)k * s->n_slots, snapshot_request(s, like->first_kernel + k),
+               s->n_slots * sizeof(*request));
         archs[k] = s->archs[kernels[k].arch];
         memset(kernels[k].id.b, 0xff, sizeof(kernels[k].id.b) - 1); /* no stored one is like it */
         kernels[k].id.b[15] = (uint8_t)k;

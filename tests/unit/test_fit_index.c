@@ -220,8 +220,8 @@ static void spoil(const struct snapshot *s)
                                   AMOUNT_MAX, AMOUNT_INF,    INT64_MAX / 2};
     int64_t *const matrices[] = {(int64_t *)s->agent_capacity, (int64_t *)s->agent_held,
                                  (int64_t *)s->owner_limit, (int64_t *)s->owner_usage,
-                                 (int64_t *)s->kernel_request};
-    const uint32_t rows[] = {s->n_agents, s->n_agents, s->n_owners, s->n_owners, s->n_kernels};
+                                 (int64_t *)s->requests};
+    const uint32_t rows[] = {s->n_agents, s->n_agents, s->n_owners, s->n_owners, s->n_requests};
     for (uint32_t i = 0; i < 30; i++) {
         uint32_t k = below(ARRAY_SIZE(matrices));
         if (rows[k] > 0)

@@ -297,8 +297,7 @@ START_TEST(builder_keeps_many_rows_together)
             "session %u is out of order", i);
         ck_assert_msg(x->n_kernels == 1 && x->first_kernel == i, "kernel of session %u", i);
         ck_assert_msg(uuid_compare(&s->kernels[i].id, &x->id) == 0, "kernel of session %u", i);
-        ck_assert_msg(snapshot_row(s, s->kernel_request, i)[snapshot_find_slot(s, "cpu")] ==
-                          x->created_at,
+        ck_assert_msg(snapshot_request(s, i)[snapshot_find_slot(s, "cpu")] == x->created_at,
                       "request of session %u", i);
         ck_assert_msg(snapshot_find_session(s, &x->id) == i, "session %u is not found", i);
     }
