@@ -212,29 +212,42 @@ static int tell_kind(struct txn *t, const struct migration *m, bool told, struct
                    ARRAY_SIZE(p), NULL, e);
 }
 
-static int apply(struct pg *c, const struct migration *m, bool adopted,
-                 const struct migrate_options *o, struct err *e)
+struct application {
+    const struct migration *m;
+    bool adopted;
+    const char *done; /* what became of it */
+};
+
+static int apply_body(struct txn *t, void *ctx, struct err *e)
 {
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    struct application *x = ctx;
+    const struct migration *m = x->m;
     struct applied has = {.rows = NULL};
-    if (txn_begin(c, TXN_WRITE, &t, e) < 0 || pg_script(t, lock_sql, e) < 0 ||
-        read_applied(t, &has, e) < 0)
+    if (pg_script(t, lock_sql, e) < 0 || read_applied(t, &has, e) < 0)
         return -1;
     CLEANUP(rows_freep) struct pg_rows *rows = has.rows;
     const uint32_t row = find_applied(rows, m->name);
     if (row != NONE) {
-        if (check_checksum(m, rows, row, e) < 0 ||
-            tell_kind(t, m, rows_bool(rows, row, COL_EXPAND), e) < 0 || txn_commit(&t, e) < 0)
-            return -1;
-        report(o, m->name, "already done");
-        return 0;
+        x->done = "already done";
+        return check_checksum(m, rows, row, e) < 0
+                   ? -1
+                   : tell_kind(t, m, rows_bool(rows, row, COL_EXPAND), e);
     }
-    const bool skip = adopted && m->where == MIGRATION_STANDALONE;
+    const bool skip = x->adopted && m->where == MIGRATION_STANDALONE;
+    x->done = skip ? "skipped, the tables are the Manager's" : "applied";
     if (!skip && pg_script(t, (const char *)m->text, e) < 0)
         return err_meta(e, "migration", "%s", m->name);
-    if (record(t, m, skip, e) < 0 || txn_commit(&t, e) < 0)
+    return record(t, m, skip, e);
+}
+
+/* Work goes on beside it: where the two wait for each other's tables, it is tried again. */
+static int apply(struct pg *c, const struct migration *m, bool adopted,
+                 const struct migrate_options *o, struct err *e)
+{
+    struct application x = {.m = m, .adopted = adopted};
+    if (txn_run(c, TXN_WRITE, apply_body, &x, e) < 0)
         return -1;
-    report(o, m->name, skip ? "skipped, the tables are the Manager's" : "applied");
+    report(o, m->name, x.done);
     return 0;
 }
 

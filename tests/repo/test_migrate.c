@@ -233,6 +233,33 @@ START_TEST(migrate_waits_for_its_lock_no_longer_than_the_deadline)
 }
 END_TEST
 
+/* The other transaction has a table of the migration and then wants what the migration has; it is
+ * the patient one, so the migration is the one that PostgreSQL ends. */
+START_TEST(migrate_tries_again_when_work_and_it_wait_for_each_other)
+{
+    struct db d = db_create(DB_MIGRATED);
+    CLEANUP(pg_closep) struct pg *worker = db_open(&d);
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    pthread_t thread;
+    void *failed = NULL;
+    db_sql(&d, "DELETE FROM berth.schema_migrations WHERE name = '0009_ledger_in_place'");
+    assert_done(txn_begin(worker, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(pg_exec(t, "LOCK TABLE resource_allocations IN SHARE UPDATE EXCLUSIVE MODE", NULL,
+                        0, NULL, &e),
+                &e, "the table");
+    assert_done(pg_exec(t, "SET LOCAL deadlock_timeout = '1min'", NULL, 0, NULL, &e), &e,
+                "patience");
+    ck_assert_int_eq(pthread_create(&thread, NULL, migrate_thread, d.conninfo), 0);
+    db_await(&d, SQL_LOCK_WAITS, "a migration that waits for the table");
+    assert_done(pg_exec(t, "SELECT pg_advisory_xact_lock(422608794728)", NULL, 0, NULL, &e), &e,
+                "the lock of migrations");
+    assert_done(txn_commit(&t, &e), &e, "commit");
+    pthread_join(thread, &failed);
+    ck_assert_msg(failed == NULL, "the migration failed");
+    assert_done(check(&d), &e, "check");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("migrate");
@@ -246,6 +273,7 @@ int main(void)
     tcase_add_test(tc, migrate_does_nothing_the_second_time);
     tcase_add_test(tc, migrate_runs_once_when_several_start_together);
     tcase_add_test(tc, migrate_waits_for_its_lock_no_longer_than_the_deadline);
+    tcase_add_test(tc, migrate_tries_again_when_work_and_it_wait_for_each_other);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);
