@@ -115,10 +115,10 @@ static uint32_t intern_row(struct snapshot_builder *b, struct matrix *m, struct 
 {
     const size_t size = b->n_slots * sizeof(*row);
     const uint32_t hash = hash_amounts(row, b->n_slots);
+    m->row = arena_grow(b->arena, m->row, &m->cap, (size_t)b->n_requests + 1, size);
     for (uint32_t at = hash, i; (i = index_next(x, hash, &at)) != NONE;)
         if (memcmp(m->row + (size_t)i * b->n_slots, row, size) == 0)
             return i;
-    m->row = arena_grow(b->arena, m->row, &m->cap, (size_t)b->n_requests + 1, size);
     memcpy(m->row + (size_t)b->n_requests * b->n_slots, row, size);
     index_put(x, b->arena, hash, b->n_requests);
     return b->n_requests++;

@@ -233,8 +233,9 @@ START_TEST(migrate_waits_for_its_lock_no_longer_than_the_deadline)
 }
 END_TEST
 
-/* The other transaction has a table of the migration and then wants what the migration has; it is
- * the patient one, so the migration is the one that PostgreSQL ends. */
+/* The other transaction has a table of the migration and then wants what the migration has. It is
+ * the patient one, and it comes before the migration's patience is at an end, so the migration is
+ * the one that PostgreSQL ends. */
 START_TEST(migrate_tries_again_when_work_and_it_wait_for_each_other)
 {
     struct db d = db_create(DB_MIGRATED);
@@ -242,7 +243,9 @@ START_TEST(migrate_tries_again_when_work_and_it_wait_for_each_other)
     CLEANUP(txn_rollbackp) struct txn *t = NULL;
     pthread_t thread;
     void *failed = NULL;
-    db_sql(&d, "DELETE FROM berth.schema_migrations WHERE name = '0009_ledger_in_place'");
+    db_sql(&d, "DELETE FROM berth.schema_migrations WHERE name = '0009_ledger_in_place'; "
+               "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''5s''', "
+               "current_database()); END $$");
     assert_done(txn_begin(worker, TXN_WRITE, &t, &e), &e, "begin");
     assert_done(pg_exec(t, "LOCK TABLE resource_allocations IN SHARE UPDATE EXCLUSIVE MODE", NULL,
                         0, NULL, &e),
