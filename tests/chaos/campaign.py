@@ -350,7 +350,7 @@ def main() -> int:
     else:
         shutil.rmtree(campaign.folder, ignore_errors=True)
     print(summary.last_line(campaign, (time.monotonic() - begun) / 60) if not options.self_check
-          else f"chaos: {planted.N_PLANTS} violations planted, {len(missed)} not noticed")
+          else f"chaos: {planted.N_PLANTS} violations planted, {len(missed)} not noticed{': ' * bool(missed)}{'; '.join(missed)}")
     return 1 if campaign.violations or missed else 0
 
 
