@@ -102,7 +102,7 @@ static int load_unledgered(struct load *l, struct err *e)
     n = 0;
     for (uint32_t i = 0; i < l->n_kernels; i++)
         if (l->ledger_rows[i] == 0)
-            ids[n++] = l->kernel_ids[i];
+            ids[n++] = builder_kernel_at(l->b, i)->id;
     const struct pg_param p[] = {param_array_uuid(l->a, ids, n)};
     return pg_each(l->t, sql_unledgered, "ut", p, ARRAY_SIZE(p), unledgered_row, l, e);
 }

@@ -56,11 +56,8 @@ static int kernel_row(void *ctx, const struct pg_rows *r, struct err *e)
     };
     int64_t *request;
     uint32_t i = builder_kernel(l->b, session, &k, arch != NULL ? arch : "", &request);
-    if (i == l->n_kernels) {
-        l->kernel_ids = arena_grow(l->a, l->kernel_ids, &l->cap_kernel_ids, (size_t)i + 1,
-                                   sizeof(*l->kernel_ids));
-        l->kernel_ids[l->n_kernels++] = k.id;
-    }
+    if (i == l->n_kernels)
+        l->n_kernels++;
     report_kernel(l, session, r);
     return 0;
 }

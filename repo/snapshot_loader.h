@@ -46,9 +46,7 @@ struct load {
 
     uint32_t n_odd; /* sessions with a count of failures that is not taken as it stands */
 
-    struct uuid *kernel_ids; /* by kernel */
-    size_t cap_kernel_ids;
-    uint32_t n_kernels;
+    uint32_t n_kernels;    /* read: the first so many of the builder */
     uint32_t *ledger_rows; /* by kernel: live rows in resource_allocations */
     uint32_t *agent_rows;  /* by agent: rows in agent_resources */
     size_t cap_agent_rows;

@@ -71,9 +71,7 @@ static uint32_t *count_ledger(struct warm *w, struct load *l, uint32_t n_session
         rows = arena_new(l->a, uint32_t, (size_t)n_sessions + 1);
     for (uint32_t i = 0; i < l->n_kernels; i++)
         rows[builder_kernel_session(w->b, i)] += l->ledger_rows[i];
-    arena_release(l->a, l->kernel_ids, l->cap_kernel_ids * sizeof(*l->kernel_ids));
     arena_release(l->a, l->ledger_rows, ((size_t)l->n_kernels + 1) * sizeof(*l->ledger_rows));
-    l->kernel_ids = NULL;
     l->ledger_rows = NULL;
     l->n_kernels = 0;
     return rows;

@@ -12,6 +12,7 @@ struct snapshot_builder *builder_create(struct arena *a)
 {
     struct snapshot_builder *b = arena_new(a, struct snapshot_builder, 1);
     b->arena = a;
+    b->open_kernel = NONE;
     b->head = (struct snapshot){.group_name = "", .scheduler = "fifo", .strategy = "dispersed"};
     return b;
 }

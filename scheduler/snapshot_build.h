@@ -64,11 +64,14 @@ uint32_t builder_n_kernels(const struct snapshot_builder *b);
 uint32_t builder_session(struct snapshot_builder *b, const struct session *s);
 uint32_t builder_find_session(const struct snapshot_builder *b, const struct uuid *id);
 struct session *builder_session_at(struct snapshot_builder *b, uint32_t session);
-/* Adds a kernel to a session and gives its zeroed request row. */
+/* Adds a kernel to a session and gives its zeroed request row, which is good until a row is asked
+ * for another kernel: equal rows are kept once, from then on. The fewer returns to a kernel after
+ * others, the better: each time it asks for more it leaves a row behind, until finish. */
 uint32_t builder_kernel(struct snapshot_builder *b, uint32_t session, const struct kernel *k,
                         const char *arch, int64_t **ret_request);
 uint32_t builder_find_kernel(const struct snapshot_builder *b, const struct uuid *id);
-int64_t *builder_kernel_request(struct snapshot_builder *b, uint32_t kernel);
+int64_t *builder_kernel_request(struct snapshot_builder *b, uint32_t kernel); /* the same row */
+const struct kernel *builder_kernel_at(const struct snapshot_builder *b, uint32_t kernel);
 uint32_t builder_kernel_session(const struct snapshot_builder *b, uint32_t kernel);
 void builder_dependency(struct snapshot_builder *b, uint32_t session, const struct dependency *d);
 void builder_designated(struct snapshot_builder *b, uint32_t session, const char *agent_id);

@@ -1,6 +1,9 @@
 /* snapshot_build_sessions.c - takes rows in any order: sessions and what refers to them. */
 #include <assert.h>
 
+#include <string.h>
+
+#include "scheduler/fnv.h"
 #include "scheduler/snapshot_builder.h"
 
 /* --- sessions and what belongs to one --- */
@@ -65,26 +68,83 @@ uint32_t builder_find_kernel(const struct snapshot_builder *b, const struct uuid
     return NONE;
 }
 
+/* --- what kernels ask for: most queues know a few rows, and each is kept once --- */
+
+static uint32_t hash_amounts(const int64_t *row, uint32_t n)
+{
+    uint64_t h = FNV_START;
+    for (uint32_t i = 0; i < n; i++) {
+        h = (h ^ (uint64_t)row[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+    }
+    return (uint32_t)h;
+}
+
+static uint32_t intern_request(struct snapshot_builder *b, const int64_t *row)
+{
+    const size_t size = b->n_slots * sizeof(*row);
+    const uint32_t hash = hash_amounts(row, b->n_slots);
+    for (uint32_t at = hash, i; (i = index_next(&b->by_request, hash, &at)) != NONE;)
+        if (memcmp(builder_row_at(b, &b->request, i), row, size) == 0)
+            return i;
+    memcpy(builder_add_row(b, &b->request, b->n_requests, 0), row, size);
+    index_put(&b->by_request, b->arena, hash, b->n_requests);
+    return b->n_requests++;
+}
+
+void builder_settle_request(struct snapshot_builder *b)
+{
+    if (b->open_kernel != NONE)
+        b->kernels[b->open_kernel].request = intern_request(b, b->open_row);
+    b->open_kernel = NONE;
+}
+
+/* The row that kernel is about to write; zero when it has none yet. */
+static int64_t *open_request(struct snapshot_builder *b, uint32_t kernel, bool has_one)
+{
+    const size_t size = b->n_slots * sizeof(*b->open_row);
+    assert(!b->spent);
+    if (b->open_kernel == kernel)
+        return b->open_row;
+    builder_settle_request(b);
+    if (b->open_row == NULL) {
+        b->has_rows = true;
+        b->open_row = arena_new(b->arena, int64_t, b->n_slots);
+    }
+    if (has_one)
+        memcpy(b->open_row, builder_row_at(b, &b->request, b->kernels[kernel].request), size);
+    else
+        memset(b->open_row, 0, size);
+    b->open_kernel = kernel;
+    return b->open_row;
+}
+
 uint32_t builder_kernel(struct snapshot_builder *b, uint32_t session, const struct kernel *k,
                         const char *arch, int64_t **ret_request)
 {
     uint32_t i = builder_find_kernel(b, &k->id);
-    if (i == NONE) {
+    const bool is_new = i == NONE;
+    if (is_new) {
         i = add_child(b, &b->kernel_of, session);
         BUILDER_GROW(b, kernels, i);
         b->kernels[i] = *k;
         b->kernels[i].arch = builder_arch(b, arch);
-        builder_add_row(b, &b->request, i, 0);
         index_put(&b->by_kernel, b->arena, index_hash_uuid(&k->id), i);
     }
-    *ret_request = builder_row_at(b, &b->request, i);
+    *ret_request = open_request(b, i, !is_new);
     return i;
+}
+
+const struct kernel *builder_kernel_at(const struct snapshot_builder *b, uint32_t kernel)
+{
+    assert(kernel < b->kernel_of.n);
+    return &b->kernels[kernel];
 }
 
 int64_t *builder_kernel_request(struct snapshot_builder *b, uint32_t kernel)
 {
     assert(kernel < b->kernel_of.n);
-    return builder_row_at(b, &b->request, kernel);
+    return open_request(b, kernel, true);
 }
 
 uint32_t builder_kernel_session(const struct snapshot_builder *b, uint32_t kernel)

@@ -51,10 +51,14 @@ struct snapshot_builder {
 
     struct matrix capacity, held;                           /* by agent */
     struct matrix limit, usage, group_usage, pending_limit; /* by owner */
-    struct matrix request;       /* by kernel; once finished, each row once: n_requests */
+    struct matrix request;       /* what kernels ask for, each row once: n_requests */
     struct matrix other_request; /* by other pending session */
 
-    struct snapshot_index by_slot, by_arch, by_agent, by_owner, by_session, by_kernel, by_group;
+    uint32_t open_kernel; /* whose row is being written, NONE: nobody's */
+    int64_t *open_row;    /* that row: it goes to `request` when another kernel's is asked for */
+
+    struct snapshot_index by_slot, by_arch, by_agent, by_owner, by_session, by_kernel, by_group,
+        by_request;
 };
 
 /* Room for row n in a table of the builder. */
@@ -65,6 +69,9 @@ struct snapshot_builder {
 int64_t *builder_row_at(const struct snapshot_builder *b, const struct matrix *m, uint32_t i);
 /* Room for row n, set to `fill` in every slot. */
 int64_t *builder_add_row(struct snapshot_builder *b, struct matrix *m, uint32_t n, int64_t fill);
+
+/* What the kernel at hand asks for is complete: takes it into `request`. */
+void builder_settle_request(struct snapshot_builder *b);
 
 /* Sorts the sessions and the tables with a row a session or more; slots, owners and groups are
  * sorted already. */

@@ -236,18 +236,21 @@ static void hand_out(const struct snapshot_builder *b, struct snapshot *s)
 const struct snapshot *builder_finish(struct snapshot_builder *b)
 {
     assert(!b->spent);
+    builder_settle_request(b);
+    index_release(&b->by_request, b->arena);
+    index_release(&b->by_kernel, b->arena);
     b->spent = true;
     const uint32_t *columns = finish_slots(b);
     finish_archs(b);
+    const uint32_t n_agents = b->n_agents;
     uint32_t *agent_to = finish_agents(b, columns);
     uint32_t *owner_to = finish_owners(b, columns);
     uint32_t *group_to = finish_groups(b);
     finish_members(b, group_to, agent_to);
     builder_finish_sessions(b, owner_to, group_to, columns);
     finish_settings(b);
-    index_release(&b->by_kernel, b->arena);
 
-    order_release(b, agent_to, b->n_agents);
+    order_release(b, agent_to, n_agents);
 
     struct snapshot *s = arena_new(b->arena, struct snapshot, 1);
     *s = b->head;

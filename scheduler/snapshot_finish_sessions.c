@@ -4,24 +4,22 @@
 #include <assert.h>
 #include <string.h>
 
-#include "scheduler/fnv.h"
 #include "scheduler/snapshot_order.h"
 
 /* --- sessions by (created_at, id) --- */
 
-struct session_key { /* 32 bytes side by side sort several times faster than row numbers */
+struct session_key { /* what decides, side by side: sorts several times faster than row numbers */
     int64_t created_at;
-    struct uuid id;
     uint32_t row;
 };
 
 static int compare_session_keys(const void *a, const void *b, void *ctx)
 {
-    (void)ctx;
+    const struct session *all = ((const struct snapshot_builder *)ctx)->sessions;
     const struct session_key *x = a;
     const struct session_key *y = b;
     int by_time = order_numbers(x->created_at, y->created_at);
-    return by_time != 0 ? by_time : uuid_compare(&x->id, &y->id);
+    return by_time != 0 ? by_time : uuid_compare(&all[x->row].id, &all[y->row].id);
 }
 
 static uint32_t *finish_sessions(struct snapshot_builder *b, const uint32_t *owner_to,
@@ -31,7 +29,7 @@ static uint32_t *finish_sessions(struct snapshot_builder *b, const uint32_t *own
     struct session_key *keys = arena_new(b->arena, struct session_key, n);
     for (uint32_t i = 0; i < n; i++) {
         struct session *s = &b->sessions[i];
-        keys[i] = (struct session_key){.created_at = s->created_at, .id = s->id, .row = i};
+        keys[i] = (struct session_key){.created_at = s->created_at, .row = i};
         for (int kind = 0; kind < N_OWNER_KINDS; kind++) {
             assert(s->owner[kind] < b->n_owners);
             s->owner[kind] = owner_to[s->owner[kind]];
@@ -41,13 +39,13 @@ static uint32_t *finish_sessions(struct snapshot_builder *b, const uint32_t *own
         if (s->group != NONE)
             s->group = group_to[s->group];
     }
-    order_sort(keys, n, sizeof(*keys), compare_session_keys, NULL);
+    order_sort(keys, n, sizeof(*keys), compare_session_keys, b);
     uint32_t *order = arena_new(b->arena, uint32_t, n);
     for (uint32_t i = 0; i < n; i++)
         order[i] = keys[i].row;
     arena_release(b->arena, keys, n * sizeof(*keys));
-    ORDER_APPLY(b, sessions, order, n);
     uint32_t *to = order_invert(b, order, n, n);
+    order_permute(b->sessions, sizeof(*b->sessions), order, n);
     order_release(b, order, n);
     index_remap(&b->by_session, to);
     return to;
@@ -99,49 +97,26 @@ static uint32_t *order_children(struct snapshot_builder *b, struct children *c,
     return order;
 }
 
-static uint32_t hash_amounts(const int64_t *row, uint32_t n)
+/* The rows that kernels (in their new order) ask for, by who comes first. Those that were left
+ * behind, when a kernel asked for more after others had been looked at, go. */
+static void finish_requests(struct snapshot_builder *b, const uint32_t *columns)
 {
-    uint64_t h = FNV_START;
-    for (uint32_t i = 0; i < n; i++) {
-        h = (h ^ (uint64_t)row[i]) * UINT64_C(0x9e3779b97f4a7c15);
-        h ^= h >> 32;
-    }
-    return (uint32_t)h;
-}
-
-/* The row of m that is like this one, added when it is new. */
-static uint32_t intern_row(struct snapshot_builder *b, struct matrix *m, struct snapshot_index *x,
-                           const int64_t *row)
-{
-    const size_t size = b->n_slots * sizeof(*row);
-    const uint32_t hash = hash_amounts(row, b->n_slots);
-    m->row = arena_grow(b->arena, m->row, &m->cap, (size_t)b->n_requests + 1, size);
-    for (uint32_t at = hash, i; (i = index_next(x, hash, &at)) != NONE;)
-        if (memcmp(m->row + (size_t)i * b->n_slots, row, size) == 0)
-            return i;
-    memcpy(m->row + (size_t)b->n_requests * b->n_slots, row, size);
-    index_put(x, b->arena, hash, b->n_requests);
-    return b->n_requests++;
-}
-
-/* Of the rows that kernels (in their new order) ask for, each once: most queues know a few. */
-static void finish_requests(struct snapshot_builder *b, const uint32_t *order,
-                            const uint32_t *columns)
-{
-    struct matrix each = {.row = NULL};
-    struct snapshot_index index = {.n = 0};
-    int64_t *row = arena_new(b->arena, int64_t, b->n_slots);
-    if (b->n_slots == 0)
-        return; /* all rows are alike */
+    const uint32_t n_old = b->n_requests;
+    uint32_t *order = arena_new(b->arena, uint32_t, n_old);
+    uint32_t *to = order_invert(b, order, 0, n_old);
+    uint32_t n = 0;
     for (uint32_t i = 0; i < b->kernel_of.n; i++) {
-        const int64_t *old = b->request.row + (size_t)order[i] * b->n_slots;
-        for (uint32_t slot = 0; slot < b->n_slots; slot++)
-            row[slot] = old[columns != NULL ? columns[slot] : slot];
-        b->kernels[i].request = intern_row(b, &each, &index, row);
+        uint32_t *at = &to[b->kernels[i].request];
+        if (*at == NONE) {
+            order[n] = b->kernels[i].request;
+            *at = n++;
+        }
+        b->kernels[i].request = *at;
     }
-    arena_release(b->arena, b->request.row, b->request.cap * b->n_slots * sizeof(*row));
-    index_release(&index, b->arena);
-    b->request = each;
+    order_release(b, to, n_old);
+    order_apply_matrix(b, &b->request, order, n, columns);
+    order_release(b, order, n_old);
+    b->n_requests = n;
 }
 
 static void finish_children(struct snapshot_builder *b, const uint32_t *session_to,
@@ -151,8 +126,8 @@ static void finish_children(struct snapshot_builder *b, const uint32_t *session_
     uint32_t *first = arena_new(b->arena, uint32_t, n + (size_t)1);
 
     uint32_t *order = order_children(b, &b->kernel_of, session_to, compare_kernels, first);
-    ORDER_APPLY(b, kernels, order, b->kernel_of.n);
-    finish_requests(b, order, columns);
+    order_permute(b->kernels, sizeof(*b->kernels), order, b->kernel_of.n);
+    finish_requests(b, columns);
     order_release(b, order, b->kernel_of.n);
     for (uint32_t i = 0; i < n; i++) {
         b->sessions[i].first_kernel = first[i];

@@ -1,7 +1,9 @@
 /* snapshot_order.c - sorting by row numbers, and moving rows once they are sorted. */
 #include "scheduler/snapshot_order.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 void order_sort(void *rows, uint32_t n, size_t size, compare_f *compare, void *ctx)
 {
@@ -57,6 +59,28 @@ void *order_apply(struct snapshot_builder *b, void *rows, size_t cap, size_t siz
         memcpy(sorted + i * size, (const char *)rows + order[i] * size, size);
     arena_release(b->arena, rows, cap * size);
     return sorted;
+}
+
+/* Follows each cycle of the order once; rows that have got theirs stand for themselves. */
+void order_permute(void *rows, size_t size, uint32_t *order, uint32_t n)
+{
+    char *p = rows;
+    char first[ORDER_ROW];
+    assert(size <= sizeof(first));
+    for (uint32_t i = 0; i < n; i++) {
+        if (order[i] == i)
+            continue;
+        memcpy(first, p + i * size, size);
+        uint32_t at = i;
+        while (order[at] != i) {
+            const uint32_t from = order[at];
+            memcpy(p + at * size, p + from * size, size);
+            order[at] = at;
+            at = from;
+        }
+        memcpy(p + at * size, first, size);
+        order[at] = at;
+    }
 }
 
 void order_apply_matrix(struct snapshot_builder *b, struct matrix *m, const uint32_t *order,

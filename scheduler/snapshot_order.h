@@ -20,7 +20,11 @@ void order_release(struct snapshot_builder *b, uint32_t *rows, uint32_t n);
 /* The table (cap rows of a size) in its new order of n rows; the old table is given back. */
 void *order_apply(struct snapshot_builder *b, void *rows, size_t cap, size_t size,
                   const uint32_t *order, uint32_t n);
-/* The same for a matrix; columns too are put in an order, NULL: they stand right. */
+/* The same for all rows of a large table, where it stands: no second one is made. Uses up the
+ * order. A row has at most ORDER_ROW bytes. */
+enum { ORDER_ROW = 256 };
+void order_permute(void *rows, size_t size, uint32_t *order, uint32_t n);
+/* As order_apply() for a matrix; columns too are put in an order, NULL: they stand right. */
 void order_apply_matrix(struct snapshot_builder *b, struct matrix *m, const uint32_t *order,
                         uint32_t n, const uint32_t *columns);
 

@@ -111,6 +111,38 @@ START_TEST(builder_changes_nothing_when_an_id_comes_again)
 }
 END_TEST
 
+START_TEST(builder_keeps_each_request_once_however_it_is_written)
+{
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    struct snapshot_builder *b = builder_create(a);
+    struct session x = {.id = sample_id(1), .starts_at = TIME_NONE, .group = NONE};
+    int64_t *row = NULL;
+    builder_slot(b, "cpu", SLOT_COUNT, 0);
+    builder_slot(b, "mem", SLOT_BYTES, 1);
+    for (int kind = 0; kind < N_OWNER_KINDS; kind++)
+        x.owner[kind] = builder_owner(b, (enum owner_kind)kind, "o");
+    builder_session(b, &x);
+    for (uint8_t i = 0; i < 4; i++) {
+        struct kernel k = {.id = sample_id(10 + i), .cluster_idx = i};
+        builder_kernel(b, 0, &k, "x86_64", &row);
+        row[0] = i == 0 ? 3 : 1;
+    }
+    for (uint32_t i = 1; i < 4; i++) /* each of them had another row before */
+        builder_kernel_request(b, 4 - i)[1] = 7;
+    builder_kernel_request(b, 0)[0] = 1;
+    ck_assert_int_eq(builder_kernel_request(b, 3)[1], 7);
+    ck_assert_int_eq(builder_kernel_request(b, 0)[0], 1);
+    ck_assert_uint_eq(builder_kernel_at(b, 2)->cluster_idx, 2);
+    const struct snapshot *s = builder_finish(b);
+    ck_assert_msg(s->n_requests == 2, "%u rows for two ways of asking", s->n_requests);
+    for (uint32_t i = 0; i < 4; i++) {
+        const int64_t *asks = snapshot_request(s, i);
+        ck_assert_msg(asks[0] == 1 && asks[1] == (i == 0 ? 0 : 7), "kernel %u asks for %ld, %ld", i,
+                      (long)asks[0], (long)asks[1]);
+    }
+}
+END_TEST
+
 START_TEST(builder_adds_a_slot_once)
 {
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
@@ -313,6 +345,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, snapshot_finds_every_row_and_no_other);
     tcase_add_test(tc, builder_finds_rows_while_building);
     tcase_add_test(tc, builder_changes_nothing_when_an_id_comes_again);
+    tcase_add_test(tc, builder_keeps_each_request_once_however_it_is_written);
     tcase_add_test(tc, builder_adds_a_slot_once);
     tcase_add_test(tc, builder_replaces_options_and_cursors);
     tcase_add_test(tc, builder_takes_an_agent_again_that_was_dropped);
