@@ -9,6 +9,7 @@
 #include "server/convert.h"
 #include "server/described.h"
 #include "server/page_token.h"
+#include "server/preview_answer.h"
 #include "server/reading.h"
 #include "server/remedies.h"
 
@@ -227,75 +228,25 @@ static int explain(struct preview *p, const struct page_token *token, struct err
 
 /* --- the answer --- */
 
-static Berth__V1__AgentVerdict *agent_message(const struct preview *p, const struct agent_row *row)
+/* Packed here: the answer's texts are the shared snapshot's and the explainer's. */
+static void answer(const struct preview *p, uint64_t scope)
 {
-    struct arena *a = p->c->arena;
-    const struct snapshot *s = p->snapshot;
-    Berth__V1__AgentVerdict *m = message_new(a, Berth__V1__AgentVerdict, berth__v1__agent_verdict);
-    m->agent_id = convert_text(s->agents[row->agent].id);
-    m->fits = row->fits;
-    m->causes = convert_causes(s, row->causes, row->n_causes, a, &m->n_causes);
-    m->remaining = convert_slots(s, row->remaining, snapshot_row(s, s->agent_capacity, row->agent),
-                                 a, &m->n_remaining);
-    return m;
-}
-
-static void count_causes(const struct preview *p, Berth__V1__PreviewAllocationResponse *m)
-{
-    struct arena *a = p->c->arena;
-    m->agents_by_cause = arena_new(a, Berth__V1__CauseCount *, N_CAUSE_KINDS);
-    for (unsigned kind = CAUSE_NONE + 1; kind < N_CAUSE_KINDS; kind++) {
-        if (p->x->by_cause[kind] == 0)
-            continue;
-        Berth__V1__CauseCount *count =
-            message_new(a, Berth__V1__CauseCount, berth__v1__cause_count);
-        count->kind = (Berth__V1__CauseKind)kind;
-        count->count = p->x->by_cause[kind];
-        m->agents_by_cause[m->n_agents_by_cause++] = count;
-    }
-}
-
-static void page_of_agents(const struct preview *p, uint64_t scope,
-                           Berth__V1__PreviewAllocationResponse *m)
-{
-    struct arena *a = p->c->arena;
-    uint32_t n = p->x->n_agents, end = p->from + n;
-    m->agents = arena_new(a, Berth__V1__AgentVerdict *, n + 1);
-    for (uint32_t i = 0; i < n; i++)
-        m->agents[i] = agent_message(p, &p->x->agents[i]);
-    m->n_agents = n;
-    if (end < p->snapshot->n_agents) {
-        const char *last = m->agents[n - 1]->agent_id;
-        const struct page_token next = {.position = end, .before = &last, .n_before = 1};
-        m->next_page_token = page_token_encode(scope, &next, a);
-    }
-    count_causes(p, m);
-}
-
-static Berth__V1__PreviewAllocationResponse *answer(const struct preview *p, uint64_t scope)
-{
-    struct arena *a = p->c->arena;
-    const struct decision *d = &p->x->decision;
-    Berth__V1__PreviewAllocationResponse *m = message_new(a, Berth__V1__PreviewAllocationResponse,
-                                                          berth__v1__preview_allocation_response);
-    m->verdict = (Berth__V1__PreviewVerdict)p->x->verdict;
-    if (p->x->verdict == VERDICT_FITS)
-        m->allocations = convert_placements(p->snapshot, p->x->placements + d->first_placement,
-                                            d->n_placements, p->stored, a, &m->n_allocations);
-    m->causes = convert_causes(p->snapshot, d->causes, d->n_causes, a, &m->n_causes);
-    if (p->stored && p->x->queue_position != NONE)
-        m->queue_position = p->x->queue_position + 1;
-    m->snapshot_time = convert_time(p->snapshot->observed_at, a);
+    struct rpc_context *c = p->c;
+    const struct preview_found found = {
+        .snapshot = p->snapshot,
+        .x = p->x,
+        .remedies = p->remedies,
+        .stored = p->stored,
+        .agents = wants_agents(p->q),
+        .from = p->from,
+        .scope = scope,
+    };
+    Berth__V1__PreviewAllocationResponse *m = preview_answer(&found, c->arena);
+    uint8_t *packed = NULL;
     m->snapshot_age = reading_age(&p->reading, p->shared);
-    if (p->remedies != NULL)
-        remedies_convert(p->snapshot, p->remedies, a, m);
-    if (wants_agents(p->q))
-        page_of_agents(p, scope, m);
-    return m;
+    answer_pack(&m->base, c->arena, &packed, &c->n_packed);
+    c->packed = packed;
 }
-
-_Static_assert((int)VERDICT_EXPIRED == (int)BERTH__V1__PREVIEW_VERDICT__PREVIEW_VERDICT_EXPIRED,
-               "verdicts have the numbers of the contract");
 
 static int check(const Berth__V1__PreviewAllocationRequest *q, struct err *e)
 {
@@ -322,10 +273,7 @@ static int preview(struct preview *p, struct err *e)
         page_token_decode(p->q->page_token, scope, a, &token, e) < 0 || load(p, e) < 0 ||
         explain(p, &token, e) < 0)
         return -1;
-    /* Packed here: the answer's texts are the shared snapshot's and the explainer's. */
-    uint8_t *packed = NULL;
-    answer_pack(&answer(p, scope)->base, a, &packed, &p->c->n_packed);
-    p->c->packed = packed;
+    answer(p, scope);
     return 0;
 }
 

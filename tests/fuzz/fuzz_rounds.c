@@ -6,8 +6,7 @@
 #include "tests/fuzz/round_check.h"
 #include "tests/fuzz/world.h"
 
-enum { MOST_STEPS = 60, MOST_ROUNDS = 6, MOST_LOOKS = 2, MOST_TRIES = 20, PAUSE_S = 4 };
-#define SECOND INT64_C(1000000)
+enum { MOST_STEPS = 60, MOST_ROUNDS = 6, MOST_LOOKS = 2, MOST_TRIES = 20, ROUND_EVERY = 12 };
 
 struct life {
     struct world world;
@@ -15,92 +14,6 @@ struct life {
     const struct registry *registry;
     unsigned rounds, looks; /* so far; looks are those at remedies, which take most time */
 };
-
-static int64_t choose_amount(struct choices *c, uint32_t slot, uint32_t most)
-{
-    return choose(c, most + 1) * (slot == 1 ? INT64_C(1) << 30 : AMOUNT_ONE / 2);
-}
-
-/* --- what changes --- */
-
-static void change_agent(struct life *l)
-{
-    struct choices *c = &l->choices;
-    struct world_agent *x = &l->world.agents[choose(c, WORLD_AGENTS)];
-    if (!x->there)
-        *x = (struct world_agent){
-            .there = true, .alive = true, .schedulable = true, .arm = choose(c, 4) == 0};
-    for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
-        x->capacity[slot] = choose_amount(c, slot, 16); /* also below what is held */
-}
-
-static void flip_agent(struct life *l)
-{
-    struct world_agent *x = &l->world.agents[choose(&l->choices, WORLD_AGENTS)];
-    if (choose(&l->choices, 2) == 0)
-        x->alive = !x->alive;
-    else
-        x->schedulable = !x->schedulable;
-}
-
-static void remove_agent(struct life *l)
-{
-    const uint32_t agent = choose(&l->choices, WORLD_AGENTS);
-    l->world.agents[agent].there = false;
-    for (uint32_t i = 0; i < WORLD_SESSIONS; i++)
-        for (uint32_t n = 0; n < l->world.sessions[i].n_kernels; n++)
-            if (l->world.sessions[i].state == SESSION_RUNNING &&
-                l->world.sessions[i].agent[n] == agent)
-                l->world.sessions[i].state = SESSION_ABSENT;
-}
-
-static void enqueue(struct life *l)
-{
-    struct choices *c = &l->choices;
-    for (uint32_t i = 0; i < WORLD_SESSIONS; i++) {
-        struct world_session *x = &l->world.sessions[i];
-        if (x->state != SESSION_ABSENT)
-            continue;
-        const uint32_t kinds = choose_byte(c);
-        *x = (struct world_session){
-            .state = SESSION_PENDING,
-            .n_kernels = choose(c, WORLD_KERNELS + 1),
-            .key = choose(c, WORLD_KEYS),
-            .group = (kinds & 1) != 0 ? (kinds >> 6) % 3 : NONE,
-            .created_at = l->world.now,
-            .priority = (int32_t)choose(c, 3) * 10,
-            .multi_node = (kinds & 2) != 0,
-            .private = (kinds & 12) == 12,
-            .arm = (kinds & 48) == 48,
-        };
-        for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++)
-            x->request[slot] = choose_amount(c, slot, 6);
-        return;
-    }
-}
-
-static void end_session(struct life *l)
-{
-    l->world.sessions[choose(&l->choices, WORLD_SESSIONS)].state = SESSION_ABSENT;
-}
-
-static void change_rules(struct life *l)
-{
-    struct choices *c = &l->choices;
-    l->world.scheduler = choose(c, 3);
-    l->world.strategy = choose(c, 4);
-    l->world.queue_policy = choose(c, 3);
-    l->world.pending_timeout = choose(c, 3) == 0 ? choose(c, 20) * SECOND : 0;
-    l->world.max_containers = choose(c, 4);
-}
-
-static void change_limit(struct life *l)
-{
-    const uint32_t key = choose(&l->choices, WORLD_KEYS), slot = choose(&l->choices, WORLD_SLOTS);
-    l->world.limit[key][slot] = choose(&l->choices, 4) == 0
-                                    ? AMOUNT_INF
-                                    : choose_amount(&l->choices, slot, 12); /* also below use */
-}
 
 /* --- what is asked --- */
 
@@ -210,23 +123,18 @@ static void run_round(struct life *l)
     world_apply(&l->world, s, p);
 }
 
-static void wait(struct life *l)
-{
-    l->world.now += PAUSE_S * SECOND;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     static struct registry *registry;
-    static void (*const steps[])(struct life *) = {
-        enqueue, enqueue,      change_agent, run_round,  enqueue,      end_session,
-        wait,    change_rules, change_limit, flip_agent, remove_agent, change_agent};
     if (registry == NULL)
         registry = registry_create();
     struct life l = {.choices = {bytes, bytes + n}, .registry = registry};
     world_init(&l.world);
     for (unsigned i = 0; i < MOST_STEPS && l.choices.at < l.choices.end; i++)
-        steps[choose(&l.choices, ARRAY_SIZE(steps))](&l);
+        if (choose(&l.choices, ROUND_EVERY) == 0)
+            run_round(&l);
+        else
+            world_change(&l.world, &l.choices);
     run_round(&l);
     return 0;
 }

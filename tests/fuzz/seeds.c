@@ -131,6 +131,7 @@ static void save_lives(void)
         for (size_t i = 0; i < sizeof(bytes); i++)
             bytes[i] = (uint8_t)rng_below(&r, 256);
         save("rounds", seed, bytes, sizeof(bytes));
+        save("calls", seed, bytes, sizeof(bytes));
     }
 }
 

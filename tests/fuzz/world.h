@@ -1,9 +1,10 @@
-/* world.h - a small cluster that lives through many rounds: what the stateful target changes. */
+/* world.h - a small cluster that lives through many rounds: what the stateful targets change. */
 #ifndef BERTH_TESTS_FUZZ_WORLD_H
 #define BERTH_TESTS_FUZZ_WORLD_H
 
 #include "scheduler/plan.h"
 #include "scheduler/policy.h"
+#include "tests/fuzz/fuzz.h"
 
 enum { WORLD_SLOTS = 3, WORLD_AGENTS = 8, WORLD_SESSIONS = 20, WORLD_KERNELS = 3, WORLD_KEYS = 3 };
 
@@ -34,6 +35,8 @@ struct world {
 };
 
 void world_init(struct world *w);
+/* One change of those that come from outside. */
+void world_change(struct world *w, struct choices *c);
 /* The cluster as rows; backwards: they are added in the other order, which must not show. */
 const struct snapshot *world_snapshot(const struct world *w, bool backwards, struct arena *a);
 /* The plan done: sessions run, end, or have tried in vain. Aborts when a key is above its limit in
