@@ -35,8 +35,8 @@ bool failure_is_recorded(const struct snapshot *s, const struct decision *d)
     const struct session *session = &s->sessions[d->session];
     /* the rows of a queue that failed together are not all refreshed in one round */
     const int32_t most = CARRY_LEAST + session->id.b[sizeof(session->id.b) - 1] % CARRY_LEAST;
-    return session->record_digest != 0 && session->carried < most - 1 &&
-           session->record_digest == failure_digest(d);
+    return session->rare->record_digest != 0 && session->rare->carried < most - 1 &&
+           session->rare->record_digest == failure_digest(d);
 }
 
 static void group_digits(const struct uuid *group_id, char ret[GROUP_DIGITS + 1])
@@ -55,7 +55,7 @@ const char *failure_counted(const struct uuid *group_id, int64_t failure_rounds,
 }
 
 void failure_counted_read(const char *text, const struct uuid *group_id, int64_t failure_rounds,
-                          struct session *s)
+                          struct session *s, struct session_rare *rare)
 {
     char group[GROUP_DIGITS + 1], *end = NULL;
     group_digits(group_id, group);
@@ -69,21 +69,21 @@ void failure_counted_read(const char *text, const struct uuid *group_id, int64_t
         return;
     const int64_t most = INT32_MAX - 1 - s->retries;
     const int64_t carried = failure_rounds - then;
-    s->record_digest = strtoull(end + 1, NULL, 16);
-    s->carried = (int32_t)(carried < most ? carried : most);
-    s->retries += s->carried;
+    rare->record_digest = strtoull(end + 1, NULL, 16);
+    rare->carried = (int32_t)(carried < most ? carried : most);
+    s->retries += rare->carried;
 }
 
-bool failure_recount(struct session *s, int64_t more)
+bool failure_recount(struct session *s, struct session_rare *rare, int64_t more)
 {
-    if (s->record_digest == 0)
-        return s->carried == 0;
-    const int32_t stored = s->retries - s->carried;
+    if (rare->record_digest == 0)
+        return rare->carried == 0;
+    const int32_t stored = s->retries - rare->carried;
     const int64_t most = INT32_MAX - 1 - stored;
-    if (more < 0 || s->carried >= most) /* more had been carried than is said */
+    if (more < 0 || rare->carried >= most) /* more had been carried than is said */
         return false;
-    const int64_t carried = more < most - s->carried ? s->carried + more : most;
-    s->carried = (int32_t)carried;
-    s->retries = stored + s->carried;
+    const int64_t carried = more < most - rare->carried ? rare->carried + more : most;
+    rare->carried = (int32_t)carried;
+    s->retries = stored + rare->carried;
     return true;
 }

@@ -30,12 +30,12 @@ bool failure_is_recorded(const struct snapshot *s, const struct decision *d);
 /* The text for "counted". */
 const char *failure_counted(const struct uuid *group_id, int64_t failure_rounds, uint64_t digest,
                             struct arena *a);
-/* Sets s->record_digest and s->carried and adds the latter to s->retries; a text of another group
- * or that cannot be read (NULL too) leaves them as they are. */
+/* Sets record_digest and carried of *rare and adds the latter to s->retries; a text of another
+ * group or that cannot be read (NULL too) leaves them as they are. */
 void failure_counted_read(const char *text, const struct uuid *group_id, int64_t failure_rounds,
-                          struct session *s);
+                          struct session *s, struct session_rare *rare);
 /* What failure_counted_read() would have made of the same text with failure_rounds greater by
  * `more`, of a session it has read; false: that cannot be told. */
-bool failure_recount(struct session *s, int64_t more) MUST_CHECK;
+bool failure_recount(struct session *s, struct session_rare *rare, int64_t more) MUST_CHECK;
 
 #endif

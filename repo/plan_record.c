@@ -30,7 +30,7 @@ static int record_history(struct plan_chunk *c, struct err *e)
             .phase = PHASE_SCHEDULE,
             .from_status = "PENDING",
             .result = "SUCCESS",
-            .carried = item_session(c, item)->carried,
+            .carried = item_session(c, item)->rare->carried,
             .sub_steps = item->lost == NULL ? c->texts[i]->steps : NULL,
         };
         if (item_places(item)) {
@@ -75,7 +75,7 @@ static bool item_event(struct plan_chunk *c, const struct chunk_item *item, cons
         return true;
     }
     if (item_fails(item)) {
-        if (causes_digest(d->causes, d->n_causes) == s->cause_digest)
+        if (causes_digest(d->causes, d->n_causes) == s->rare->cause_digest)
             return false;
         v->type = EVENT_SESSION_WAITING;
         v->to_status = "PENDING";

@@ -195,6 +195,7 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
     (void)e;
     struct load *l = ctx;
     struct flaw flaw = {.column = NULL};
+    struct session_rare rare = {.cause_digest = read_digest(rows_text(r, 0, COL_DIGEST))};
     struct session s = {
         .id = rows_uuid(r, 0, COL_ID),
         .name = rows_text(r, 0, COL_NAME),
@@ -206,7 +207,7 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
         .mode = (enum cluster_mode)word_value(mode_words, ARRAY_SIZE(mode_words),
                                               rows_text(r, 0, COL_MODE), "cluster_mode", &flaw),
         .group = NONE,
-        .cause_digest = read_digest(rows_text(r, 0, COL_DIGEST)),
+        .rare = &rare,
     };
     if (!rows_is_null(r, 0, COL_SELECTION))
         s.designated_strict =
@@ -216,10 +217,11 @@ static int session_row(void *ctx, const struct pg_rows *r, struct err *e)
         flaw_set(&flaw, "priority", NULL);
     read_times(r, &s, &flaw);
     read_owners(l, r, &s, &flaw);
-    if (s.cause_digest != 0)
-        failure_counted_read(rows_text(r, 0, COL_COUNTED), &l->group_id, l->failure_rounds, &s);
+    if (rare.cause_digest != 0)
+        failure_counted_read(rows_text(r, 0, COL_COUNTED), &l->group_id, l->failure_rounds, &s,
+                             &rare);
     uint32_t i = builder_session(l->b, &s);
-    if (s.cause_digest != 0 && s.record_digest == 0 && !rows_is_null(r, 0, COL_COUNTED))
+    if (rare.cause_digest != 0 && rare.record_digest == 0 && !rows_is_null(r, 0, COL_COUNTED))
         set_odd(l, i);
     add_designated(l, r, i, &flaw);
     add_grouping(l, r, i);

@@ -121,9 +121,12 @@ static bool recount(struct warm *w, const struct snapshot *head)
     const int64_t more = head->failure_rounds - w->s->failure_rounds;
     if (more < 0 || (more > 0 && w->extra.n_odd > 0))
         return false;
-    for (uint32_t i = 0; more > 0 && i < w->s->n_sessions; i++)
-        if (!failure_recount(builder_session_at(w->b, i), more))
+    for (uint32_t i = 0; more > 0 && i < w->s->n_sessions; i++) {
+        struct session *s = builder_session_at(w->b, i);
+        if (s->rare != &session_rare_none &&
+            !failure_recount(s, builder_session_rare(w->b, i), more))
             return false; /* half done: the caller drops it */
+    }
     builder_renew(w->b, head->observed_at, head->failure_rounds);
     return true;
 }

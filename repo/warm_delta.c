@@ -220,7 +220,9 @@ static bool keep_session(struct delta *d, uint32_t i, int64_t more)
 {
     const struct snapshot *s = d->old->s;
     struct session x = s->sessions[i];
-    if (!failure_recount(&x, more))
+    struct session_rare rare = *x.rare;
+    x.rare = &rare;
+    if (!failure_recount(&x, &rare, more))
         return false;
     for (int kind = 0; kind < N_OWNER_KINDS; kind++)
         x.owner[kind] = keep_owner(d, x.owner[kind]);
@@ -231,8 +233,8 @@ static bool keep_session(struct delta *d, uint32_t i, int64_t more)
         builder_kernel(d->l->b, at, &s->kernels[k], s->archs[s->kernels[k].arch], &request);
         copy_row(d, request, s->requests, s->kernels[k].request);
     }
-    for (uint32_t k = 0; k < x.n_designated; k++)
-        builder_designated(d->l->b, at, s->designated[x.first_designated + k]);
+    for (uint32_t k = 0; k < rare.n_designated; k++)
+        builder_designated(d->l->b, at, s->designated[rare.first_designated + k]);
     keep_grouping(d, i, at);
     d->l->seeded_rows[at] = d->old->extra.ledger_rows[i];
     return true;

@@ -27,6 +27,7 @@ struct guests {
     const struct snapshot *of;
     struct snapshot view; /* the same, but with the guest as its only session */
     struct session session;
+    struct session_rare rare; /* of it */
     struct engine engine;
     struct arena *arena;
     struct waiters **of_key; /* by owner; NULL: not asked for yet */
@@ -55,6 +56,7 @@ struct guests *guests_create(const struct snapshot *s, const struct policy *p, s
     x->arena = a;
     x->of_key = arena_new(a, struct waiters *, s->n_owners);
     x->view = *s;
+    x->session.rare = &x->rare;
     x->view.sessions = &x->session;
     x->view.n_sessions = 1;
     x->view.n_kernels = x->view.n_dependencies = x->view.n_designated = 0;
@@ -134,10 +136,10 @@ struct engine *guests_enter(struct guests *x, const struct guest *g, struct aren
         kernels[k].request = k;
     }
     x->session = g->session;
-    x->session.first_kernel = x->session.first_dependency = x->session.first_designated = 0;
+    x->session.first_kernel = 0;
     x->session.n_kernels = g->n_kernels;
-    x->session.n_dependencies = 0;
-    x->session.n_designated = g->n_designated;
+    x->session.rare = &x->rare;
+    x->rare = (struct session_rare){.n_designated = g->n_designated};
     x->view.kernels = kernels;
     x->view.requests = g->request;
     x->view.n_requests = g->n_kernels;

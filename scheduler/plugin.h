@@ -13,7 +13,8 @@
  *
  * ABI. The host refuses every number but its own. It is raised by any change to a struct, an enum
  * or a contract in this file or in a header it includes. 1  sequencer, validator, filter, order,
- * selector; options of type integer, boolean, choice, text */
+ * selector; options of type integer, boolean, choice, text. 2  what a kernel asks for by
+ * snapshot_request(), what few sessions have in session.rare */
 #ifndef BERTH_SCHEDULER_PLUGIN_H
 #define BERTH_SCHEDULER_PLUGIN_H
 
@@ -26,7 +27,7 @@
 #include "scheduler/plan.h"
 #include "scheduler/snapshot.h"
 
-#define BERTH_PLUGIN_ABI 1u
+#define BERTH_PLUGIN_ABI 2u
 
 enum plugin_kind {
     PLUGIN_SEQUENCER,

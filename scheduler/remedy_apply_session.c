@@ -48,16 +48,19 @@ bool apply_change_architecture(struct remedy_world *w, const struct remedy_chang
 bool apply_designate_agent(struct remedy_world *w, const struct remedy_change *c)
 {
     const struct session *x = world_session_own(w);
-    size_t row = sizeof(const char *), old = w->snapshot.n_designated;
+    struct session_rare *rare = arena_memdup(w->arena, x->rare, sizeof(*rare));
+    const size_t row = sizeof(const char *), old = w->snapshot.n_designated;
+    const uint32_t n = rare->n_designated;
     const char *const *longer =
-        world_longer(w, w->snapshot.designated, old * row, (x->n_designated + 1) * row);
-    for (uint32_t i = 0; i < x->n_designated; i++)
-        world_put(w, &longer[old + i], &longer[x->first_designated + i], row);
-    world_put(w, &longer[old + x->n_designated], &c->subject, row);
+        world_longer(w, w->snapshot.designated, old * row, ((size_t)n + 1) * row);
+    for (uint32_t i = 0; i < n; i++)
+        world_put(w, &longer[old + i], &longer[rare->first_designated + i], row);
+    world_put(w, &longer[old + n], &c->subject, row);
+    rare->first_designated = (uint32_t)old;
+    rare->n_designated = n + 1;
     WORLD_PUT(w, w->snapshot.designated, longer);
-    WORLD_PUT(w, w->snapshot.n_designated, (uint32_t)old + x->n_designated + 1);
-    WORLD_PUT(w, x->first_designated, (uint32_t)old);
-    WORLD_PUT(w, x->n_designated, x->n_designated + 1);
+    WORLD_PUT(w, w->snapshot.n_designated, (uint32_t)old + n + 1);
+    WORLD_PUT(w, x->rare, (const struct session_rare *)rare);
     return true;
 }
 
@@ -103,8 +106,8 @@ static bool dependencies_done(struct remedy_world *w, const struct remedy_change
 {
     const struct session *x = &w->snapshot.sessions[w->session];
     WORLD_OWN(w, dependencies, w->snapshot.n_dependencies);
-    for (uint32_t i = 0; i < x->n_dependencies; i++) {
-        const struct dependency *d = &w->snapshot.dependencies[x->first_dependency + i];
+    for (uint32_t i = 0; i < x->rare->n_dependencies; i++) {
+        const struct dependency *d = &w->snapshot.dependencies[x->rare->first_dependency + i];
         for (uint32_t k = 0; k < c->n_sessions; k++)
             if (uuid_compare(&d->id, &c->sessions[k]) == 0)
                 WORLD_PUT(w, d->state, DEPENDENCY_DONE);

@@ -107,7 +107,7 @@ static bool is_limited(const struct finder *f)
 {
     const struct snapshot *s = remedy_world_snapshot(f->world);
     const struct session *x = &s->sessions[remedy_world_session(f->world)];
-    return (x->designated_strict && x->n_designated > 0) ||
+    return (x->designated_strict && x->rare->n_designated > 0) ||
            (x->group != NONE && s->session_groups[x->group].strict) ||
            remedy_world_policy(f->world)->max_containers > 0;
 }

@@ -240,9 +240,9 @@ static struct remedy_change dependency_change(struct finder *f, enum remedy_kind
 {
     struct remedy_change *c = change_new(f, kind);
     const struct session *x = session_of(f);
-    struct uuid *ids = arena_new(f->arena, struct uuid, x->n_dependencies);
-    for (uint32_t i = 0; i < x->n_dependencies; i++) {
-        const struct dependency *d = &snapshot_of(f)->dependencies[x->first_dependency + i];
+    struct uuid *ids = arena_new(f->arena, struct uuid, x->rare->n_dependencies);
+    for (uint32_t i = 0; i < x->rare->n_dependencies; i++) {
+        const struct dependency *d = &snapshot_of(f)->dependencies[x->rare->first_dependency + i];
         if ((states & 1u << d->state) != 0)
             ids[c->n_sessions++] = d->id;
     }

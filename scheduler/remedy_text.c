@@ -52,8 +52,9 @@ static void add_owner(struct telling *t, const struct remedy_change *c)
 
 static const char *name_of(const struct telling *t, const struct uuid *id)
 {
-    for (uint32_t i = 0; i < t->session->n_dependencies; i++) {
-        const struct dependency *d = &t->snapshot->dependencies[t->session->first_dependency + i];
+    for (uint32_t i = 0; i < t->session->rare->n_dependencies; i++) {
+        const struct dependency *d =
+            &t->snapshot->dependencies[t->session->rare->first_dependency + i];
         if (uuid_compare(&d->id, id) == 0)
             return d->name;
     }

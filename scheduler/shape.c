@@ -283,12 +283,12 @@ static struct shape *shape_make(struct shapes *t, uint32_t session)
     const struct snapshot *s = t->snapshot;
     const struct session *x = &s->sessions[session];
     struct shape probe = {.multi_node = x->mode == CLUSTER_MULTI_NODE,
-                          .designated_strict = x->designated_strict && x->n_designated > 0,
-                          .n_designated_stored = x->n_designated,
+                          .designated_strict = x->designated_strict && x->rare->n_designated > 0,
+                          .n_designated_stored = x->rare->n_designated,
                           .group = x->group,
                           .memory.anchor = NONE};
-    if (x->n_designated > 0)
-        probe.designated_stored = s->designated + x->first_designated;
+    if (x->rare->n_designated > 0)
+        probe.designated_stored = s->designated + x->rare->first_designated;
     if (x->group != NONE && s->session_groups[x->group].direction == GROUP_NO_DIRECTION)
         probe.group = NONE;
     if (x->n_kernels == 0)
@@ -301,7 +301,7 @@ static struct shape *shape_make(struct shapes *t, uint32_t session)
         probe.n_demands = list_demands(t, x);
         probe.demands = (const struct demand *const *)t->list;
     }
-    bool plain = probe.fault == SHAPE_FINE && !probe.multi_node && x->n_designated == 0 &&
+    bool plain = probe.fault == SHAPE_FINE && !probe.multi_node && x->rare->n_designated == 0 &&
                  probe.group == NONE;
     if (plain && probe.demands[0]->plain != NULL)
         return probe.demands[0]->plain;

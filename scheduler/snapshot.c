@@ -3,6 +3,8 @@
 
 #include "scheduler/snapshot_index.h"
 
+const struct session_rare session_rare_none = {.n_dependencies = 0};
+
 uint32_t snapshot_find_slot(const struct snapshot *s, const char *name)
 {
     for (uint32_t i = 0; i < s->n_slots; i++)

@@ -77,6 +77,18 @@ struct owner {
 enum session_type { SESSION_INTERACTIVE, SESSION_BATCH, SESSION_INFERENCE, SESSION_SYSTEM };
 enum cluster_mode { CLUSTER_SINGLE_NODE, CLUSTER_MULTI_NODE };
 
+/* What few sessions have. */
+struct session_rare {
+    uint32_t first_dependency, n_dependencies;
+    uint32_t first_designated, n_designated; /* designated_agent_ids as stored */
+    uint64_t cause_digest; /* of the causes last recorded (plan.h: causes_digest), 0: none */
+    uint64_t
+        record_digest; /* of all that is recorded of its last failure, 0: none; for the commit */
+    int32_t carried;   /* of its retries, those that its row does not count yet; for the commit */
+};
+
+extern const struct session_rare session_rare_none; /* all zero: shared by those without */
+
 struct session {
     struct uuid id;
     const char *name; /* NULL allowed */
@@ -86,21 +98,17 @@ struct session {
     int64_t starts_at;     /* requested start or TIME_NONE */
     int32_t priority;      /* higher goes first */
     int32_t retries;       /* failures so far, >= 0 */
-    int32_t carried;       /* of them, those that its row does not count yet; for the commit */
-    enum session_type type;
-    enum cluster_mode mode;
-    bool designated_strict;
     uint32_t
         owner[N_OWNER_KINDS]; /* indexes into owners, never NONE: a missing row has `missing` */
     uint32_t group;           /* index into session_groups or NONE */
     uint32_t first_kernel, n_kernels;
-    uint32_t first_dependency, n_dependencies;
-    uint32_t first_designated, n_designated; /* designated_agent_ids as stored */
-    uint64_t cause_digest; /* of the causes last recorded (plan.h: causes_digest), 0: none */
-    uint64_t
-        record_digest;    /* of all that is recorded of its last failure, 0: none; for the commit */
+    enum session_type type : 8;
+    enum cluster_mode mode : 8;
+    bool designated_strict;
     const char *bad_data; /* sentence naming row and column, or NULL; outcome INVALID, BAD_DATA */
+    const struct session_rare *rare; /* never NULL in a snapshot */
 };
+_Static_assert(sizeof(struct session) == 112, "there may be a million");
 
 static inline bool session_is_private(const struct session *s)
 {

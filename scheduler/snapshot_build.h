@@ -59,11 +59,14 @@ uint32_t builder_n_agents(const struct snapshot_builder *b);
 uint32_t builder_n_sessions(const struct snapshot_builder *b);
 uint32_t builder_n_kernels(const struct snapshot_builder *b);
 
-/* Adds a session. The range fields (first_*, n_*) of *s are ignored. owner[] must name an owner of
- * each kind, group a session group or NONE; finish asserts it. */
+/* Adds a session. The range fields (first_*, n_*) of *s and *s->rare are ignored; rare may be NULL.
+ * owner[] must name an owner of each kind, group a session group or NONE; finish asserts it. */
 uint32_t builder_session(struct snapshot_builder *b, const struct session *s);
 uint32_t builder_find_session(const struct snapshot_builder *b, const struct uuid *id);
 struct session *builder_session_at(struct snapshot_builder *b, uint32_t session);
+/* What the session has of its own to be changed; made, all zero, when it shared that of those
+ * without. */
+struct session_rare *builder_session_rare(struct snapshot_builder *b, uint32_t session);
 /* Adds a kernel to a session and gives its zeroed request row, which is good until a row is asked
  * for another kernel: equal rows are kept once, from then on. The fewer returns to a kernel after
  * others, the better: each time it asks for more it leaves a row behind, until finish. */

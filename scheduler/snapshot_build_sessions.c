@@ -17,6 +17,26 @@ uint32_t builder_find_session(const struct snapshot_builder *b, const struct uui
     return NONE;
 }
 
+struct session_rare *builder_session_rare(struct snapshot_builder *b, uint32_t session)
+{
+    struct session *s = builder_session_at(b, session);
+    if (s->rare == &session_rare_none)
+        s->rare = arena_new(b->arena, struct session_rare, 1);
+    return (struct session_rare *)s->rare; /* ours, const for who reads the snapshot */
+}
+
+static const struct session_rare *copy_rare(struct snapshot_builder *b,
+                                            const struct session_rare *from)
+{
+    if (from == NULL || (from->cause_digest == 0 && from->record_digest == 0 && from->carried == 0))
+        return &session_rare_none;
+    struct session_rare *own = arena_new(b->arena, struct session_rare, 1);
+    *own = (struct session_rare){.cause_digest = from->cause_digest,
+                                 .record_digest = from->record_digest,
+                                 .carried = from->carried};
+    return own;
+}
+
 uint32_t builder_session(struct snapshot_builder *b, const struct session *s)
 {
     uint32_t i = builder_find_session(b, &s->id);
@@ -30,6 +50,7 @@ uint32_t builder_session(struct snapshot_builder *b, const struct session *s)
     row->name = arena_strdup(b->arena, s->name);
     row->creation_id = arena_strdup(b->arena, s->creation_id);
     row->bad_data = arena_strdup(b->arena, s->bad_data);
+    row->rare = copy_rare(b, s->rare);
     index_put(&b->by_session, b->arena, index_hash_uuid(&s->id), i);
     return i;
 }

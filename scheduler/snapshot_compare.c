@@ -29,12 +29,13 @@ static const char *commit_fields(const struct snapshot *a, const struct snapshot
     for (uint32_t i = 0; i < a->n_sessions; i++) {
         const struct session *x = &a->sessions[i], *y = &b->sessions[i];
         char id[UUID_TEXT];
-        if (x->carried != y->carried)
+        if (x->rare->carried != y->rare->carried)
             return arena_printf(arena, "session %s: carried %" PRId32 " and %" PRId32,
-                                uuid_format(&x->id, id), x->carried, y->carried);
-        if (x->record_digest != y->record_digest)
+                                uuid_format(&x->id, id), x->rare->carried, y->rare->carried);
+        if (x->rare->record_digest != y->rare->record_digest)
             return arena_printf(arena, "session %s: record_digest %016" PRIx64 " and %016" PRIx64,
-                                uuid_format(&x->id, id), x->record_digest, y->record_digest);
+                                uuid_format(&x->id, id), x->rare->record_digest,
+                                y->rare->record_digest);
     }
     return NULL;
 }

@@ -40,10 +40,10 @@ static void copy_session(struct snapshot_builder *b, const struct snapshot *s, u
         builder_kernel(b, session, &s->kernels[k], s->archs[s->kernels[k].arch], &request);
         copy_row(request, s, s->requests, s->kernels[k].request);
     }
-    for (uint32_t k = 0; k < x->n_dependencies; k++)
-        builder_dependency(b, session, &s->dependencies[x->first_dependency + k]);
-    for (uint32_t k = 0; k < x->n_designated; k++)
-        builder_designated(b, session, s->designated[x->first_designated + k]);
+    for (uint32_t k = 0; k < x->rare->n_dependencies; k++)
+        builder_dependency(b, session, &s->dependencies[x->rare->first_dependency + k]);
+    for (uint32_t k = 0; k < x->rare->n_designated; k++)
+        builder_designated(b, session, s->designated[x->rare->first_designated + k]);
 }
 
 void builder_copy(struct snapshot_builder *b, const struct snapshot *s)

@@ -123,16 +123,16 @@ static void put_children(struct byte_writer *w, const struct snapshot *s, const 
         put_signed(w, k->cluster_idx);
         put_row(w, s, s->requests, k->request);
     }
-    put_number(w, of->n_dependencies);
-    for (uint32_t i = 0; i < of->n_dependencies; i++) {
-        const struct dependency *d = &s->dependencies[of->first_dependency + i];
+    put_number(w, of->rare->n_dependencies);
+    for (uint32_t i = 0; i < of->rare->n_dependencies; i++) {
+        const struct dependency *d = &s->dependencies[of->rare->first_dependency + i];
         put_byte(w, (uint8_t)d->state);
         put_uuid(w, &d->id);
         put_text(w, d->name);
     }
-    put_number(w, of->n_designated);
-    for (uint32_t i = 0; i < of->n_designated; i++)
-        put_text(w, s->designated[of->first_designated + i]);
+    put_number(w, of->rare->n_designated);
+    for (uint32_t i = 0; i < of->rare->n_designated; i++)
+        put_text(w, s->designated[of->rare->first_designated + i]);
 }
 
 static void put_sessions(struct byte_writer *w, const struct snapshot *s)
@@ -145,7 +145,7 @@ static void put_sessions(struct byte_writer *w, const struct snapshot *s)
                               (x->designated_strict ? SESSION_STRICT : 0) |
                               (x->starts_at != TIME_NONE ? SESSION_STARTS : 0) |
                               (x->group != NONE ? SESSION_GROUPED : 0) |
-                              (x->cause_digest != 0 ? SESSION_DIGEST : 0)));
+                              (x->rare->cause_digest != 0 ? SESSION_DIGEST : 0)));
         put_byte(w, (uint8_t)x->type);
         put_uuid(w, &x->id);
         put_text(w, x->name);
@@ -161,8 +161,8 @@ static void put_sessions(struct byte_writer *w, const struct snapshot *s)
             put_number(w, x->owner[kind]);
         if (x->group != NONE)
             put_number(w, x->group);
-        if (x->cause_digest != 0)
-            put_fixed64(w, x->cause_digest);
+        if (x->rare->cause_digest != 0)
+            put_fixed64(w, x->rare->cause_digest);
         put_children(w, s, x);
         before = x->created_at;
     }

@@ -137,15 +137,21 @@ static void finish_children(struct snapshot_builder *b, const uint32_t *session_
     ORDER_APPLY(b, dependencies, order, b->dependency_of.n);
     order_release(b, order, b->dependency_of.n);
     for (uint32_t i = 0; i < n; i++) {
-        b->sessions[i].first_dependency = first[i];
-        b->sessions[i].n_dependencies = first[i + 1] - first[i];
+        if (first[i] == first[i + 1])
+            continue;
+        struct session_rare *rare = builder_session_rare(b, i);
+        rare->first_dependency = first[i];
+        rare->n_dependencies = first[i + 1] - first[i];
     }
     order = order_children(b, &b->designated_of, session_to, order_as_added, first);
     ORDER_APPLY(b, designated, order, b->designated_of.n);
     order_release(b, order, b->designated_of.n);
     for (uint32_t i = 0; i < n; i++) {
-        b->sessions[i].first_designated = first[i];
-        b->sessions[i].n_designated = first[i + 1] - first[i];
+        if (first[i] == first[i + 1])
+            continue;
+        struct session_rare *rare = builder_session_rare(b, i);
+        rare->first_designated = first[i];
+        rare->n_designated = first[i + 1] - first[i];
     }
     order_release(b, first, n + 1);
 }

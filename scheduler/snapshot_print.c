@@ -146,17 +146,17 @@ static void print_children(struct text_out *o, const struct snapshot *s, const s
         text_amounts(o, s, "request", snapshot_request(s, i), 0);
         text_put(o, "\n");
     }
-    for (uint32_t i = 0; i < of->n_dependencies; i++) {
-        const struct dependency *d = &s->dependencies[of->first_dependency + i];
+    for (uint32_t i = 0; i < of->rare->n_dependencies; i++) {
+        const struct dependency *d = &s->dependencies[of->rare->first_dependency + i];
         text_put(o, "  dependency ");
         text_uuid(o, &d->id);
         text_put(o, " %s ", states[d->state]);
         text_quote(o, d->name);
         text_put(o, "\n");
     }
-    for (uint32_t i = 0; i < of->n_designated; i++) {
+    for (uint32_t i = 0; i < of->rare->n_designated; i++) {
         text_put(o, "  designated ");
-        text_quote(o, s->designated[of->first_designated + i]);
+        text_quote(o, s->designated[of->rare->first_designated + i]);
         text_put(o, "\n");
     }
 }
@@ -183,8 +183,8 @@ static void print_sessions(struct text_out *o, const struct snapshot *s)
                  x->pending_since);
         if (x->starts_at != TIME_NONE)
             text_put(o, " starts_at %" PRId64, x->starts_at);
-        if (x->cause_digest != 0)
-            text_put(o, " cause_digest %016" PRIx64, x->cause_digest);
+        if (x->rare->cause_digest != 0)
+            text_put(o, " cause_digest %016" PRIx64, x->rare->cause_digest);
         if (x->group != NONE) {
             text_put(o, "\n  session_group ");
             text_uuid(o, &s->session_groups[x->group].id);

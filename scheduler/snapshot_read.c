@@ -237,7 +237,8 @@ static uint32_t get_owner_index(struct snapshot_reader *x, enum owner_kind kind)
     return i;
 }
 
-static struct session get_session(struct snapshot_reader *x, int64_t before)
+static struct session get_session(struct snapshot_reader *x, int64_t before,
+                                  struct session_rare *rare)
 {
     struct byte_reader *r = &x->r;
     uint8_t flags = get_flags(r, SESSION_MULTI_NODE | SESSION_STRICT | SESSION_STARTS |
@@ -247,6 +248,7 @@ static struct session get_session(struct snapshot_reader *x, int64_t before)
         .designated_strict = flags & SESSION_STRICT,
         .starts_at = TIME_NONE,
         .group = NONE,
+        .rare = rare,
     };
     s.type = (enum session_type)get_below(r, SESSION_SYSTEM + 1);
     s.id = get_uuid(r);
@@ -266,7 +268,7 @@ static struct session get_session(struct snapshot_reader *x, int64_t before)
     if (flags & SESSION_GROUPED)
         s.group = get_below(r, x->n_groups);
     if (flags & SESSION_DIGEST)
-        s.cause_digest = get_fixed64(r);
+        rare->cause_digest = get_fixed64(r);
     return s;
 }
 
@@ -279,7 +281,8 @@ static void get_sessions(struct snapshot_reader *x)
     uint32_t n_kernels = 0;
     for (uint32_t i = 0; i < n; i++) {
         reader_section(r, "sessions");
-        struct session s = get_session(x, before);
+        struct session_rare rare = session_rare_none;
+        struct session s = get_session(x, before, &rare);
         if (!reader_ok(r))
             return;
         before = s.created_at;

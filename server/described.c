@@ -112,6 +112,7 @@ int described_session(const struct snapshot *s, const Berth__V1__SessionSpec *sp
                     : CLUSTER_SINGLE_NODE,
         .designated_strict = spec->designated_strict,
         .group = owners->session_group,
+        .rare = &session_rare_none,
     };
     memset(x.id.b, 0xff, sizeof(x.id.b)); /* after every stored one of the same moment */
     memcpy(x.owner, owners->owner, sizeof(x.owner));

@@ -44,7 +44,8 @@ static bool read_key(const struct snapshot *s, const char *key, struct session *
         return false;
     memcpy(id, key, UUID_TEXT - 1);
     id[UUID_TEXT - 1] = '\0';
-    *ret = (struct session){.creation_id = "", .starts_at = TIME_NONE, .group = NONE};
+    *ret = (struct session){
+        .creation_id = "", .starts_at = TIME_NONE, .group = NONE, .rare = &session_rare_none};
     key += UUID_TEXT;
     if (!uuid_parse(id, &ret->id) || !read_number(&key, INT64_MIN, INT64_MAX, &created) ||
         !read_number(&key, INT32_MIN, INT32_MAX, &priority) ||

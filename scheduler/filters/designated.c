@@ -27,8 +27,8 @@ static uint32_t explain(const struct room *m, const struct requirement *r,
     (void)options;
     const struct snapshot *s = m->snapshot;
     const struct session *x = &s->sessions[r->session];
-    const char *const *ids = &s->designated[x->first_designated];
-    const char *names = cause_list_names(ids, x->n_designated, MAX_SHOWN, a);
+    const char *const *ids = &s->designated[x->rare->first_designated];
+    const char *names = cause_list_names(ids, x->rare->n_designated, MAX_SHOWN, a);
     ret->kind = CAUSE_DESIGNATED;
     ret->subject = ids[0];
     if (who->whole) {

@@ -17,8 +17,9 @@ static struct cause *list(const struct check *c, unsigned states, enum cause_kin
     const struct dependency *first = NULL;
     char id[UUID_TEXT];
     uint32_t n = 0;
-    for (uint32_t i = 0; i < x->n_dependencies; i++) {
-        const struct dependency *d = &c->round->snapshot->dependencies[x->first_dependency + i];
+    for (uint32_t i = 0; i < x->rare->n_dependencies; i++) {
+        const struct dependency *d =
+            &c->round->snapshot->dependencies[x->rare->first_dependency + i];
         if ((states & 1u << d->state) == 0)
             continue;
         first = first != NULL ? first : d;

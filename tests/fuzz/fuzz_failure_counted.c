@@ -12,18 +12,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     const struct session before = {.retries = retries[kind / ARRAY_SIZE(rounds)]};
     const struct uuid group = {.b = {0x01, 0x23, 0x45, 0x67}};
     struct session s = before;
+    struct session_rare rare = session_rare_none, again_rare = session_rare_none;
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     const char *text = text_of(bytes, n, a);
-    failure_counted_read(text, &group, now, &s);
-    FUZZ_REQUIRE(s.carried >= 0 && s.retries >= before.retries && s.retries < INT32_MAX,
-                 "\"%s\" carries %d, %d retries became %d", text, s.carried, before.retries,
+    failure_counted_read(text, &group, now, &s, &rare);
+    FUZZ_REQUIRE(rare.carried >= 0 && s.retries >= before.retries && s.retries < INT32_MAX,
+                 "\"%s\" carries %d, %d retries became %d", text, rare.carried, before.retries,
                  s.retries);
-    FUZZ_REQUIRE(s.retries == before.retries + s.carried, "carried is not what was added");
-    if (s.carried > 0 && s.retries < INT32_MAX - 1) {
-        const char *written = failure_counted(&group, now - s.carried, s.record_digest, a);
+    FUZZ_REQUIRE(s.retries == before.retries + rare.carried, "carried is not what was added");
+    if (rare.carried > 0 && s.retries < INT32_MAX - 1) {
+        const char *written = failure_counted(&group, now - rare.carried, rare.record_digest, a);
         struct session again = before;
-        failure_counted_read(written, &group, now, &again);
-        FUZZ_REQUIRE(again.carried == s.carried && again.record_digest == s.record_digest,
+        failure_counted_read(written, &group, now, &again, &again_rare);
+        FUZZ_REQUIRE(again_rare.carried == rare.carried &&
+                         again_rare.record_digest == rare.record_digest,
                      "\"%s\" is written as \"%s\"", text, written);
     }
     return 0;

@@ -192,18 +192,19 @@ static void write_session_groups(struct rows *w)
 static const char *designated_text(const struct rows *w, const struct session *x)
 {
     struct text t = {.arena = w->sql.arena};
-    if (x->n_designated == 0)
+    if (x->rare->n_designated == 0)
         return NULL;
-    for (uint32_t i = 0; i < x->n_designated; i++)
-        text_addf(&t, "%s'%s'", i > 0 ? ", " : "ARRAY[", w->s->designated[x->first_designated + i]);
+    for (uint32_t i = 0; i < x->rare->n_designated; i++)
+        text_addf(&t, "%s'%s'", i > 0 ? ", " : "ARRAY[",
+                  w->s->designated[x->rare->first_designated + i]);
     text_add(&t, "]::varchar[]");
     return text_end(&t);
 }
 
 static void write_dependencies(struct rows *w, const struct session *x)
 {
-    for (uint32_t i = 0; i < x->n_dependencies; i++) {
-        const struct dependency *d = &w->s->dependencies[x->first_dependency + i];
+    for (uint32_t i = 0; i < x->rare->n_dependencies; i++) {
+        const struct dependency *d = &w->s->dependencies[x->rare->first_dependency + i];
         const char *id = uuid_text(w, &d->id);
         const struct session_columns c = {
             .id = id,

@@ -298,9 +298,9 @@ static bool cure(struct round *r, const struct session *w, const struct cause *c
         return true;
     case CAUSE_DEPENDENCY:
     case CAUSE_DEPENDENCY_FAILED:
-        for (uint32_t i = 0; i < w->n_dependencies; i++)
+        for (uint32_t i = 0; i < w->rare->n_dependencies; i++)
             MUTABLE(struct dependency, r->s->dependencies)
-        [w->first_dependency + i].state = DEPENDENCY_DONE;
+        [w->rare->first_dependency + i].state = DEPENDENCY_DONE;
         return true;
     case CAUSE_CONCURRENCY:
         key->max_sessions = key->live_sessions + 1;

@@ -31,8 +31,8 @@ int32_t members_on(const struct state *st, const struct session *w, const bool *
 
 bool is_designated(const struct snapshot *s, const struct session *w, uint32_t agent)
 {
-    for (uint32_t i = 0; i < w->n_designated; i++)
-        if (strcmp(s->designated[w->first_designated + i], s->agents[agent].id) == 0)
+    for (uint32_t i = 0; i < w->rare->n_designated; i++)
+        if (strcmp(s->designated[w->rare->first_designated + i], s->agents[agent].id) == 0)
             return true;
     return false;
 }
@@ -45,7 +45,7 @@ bool filter_keeps(const struct state *st, const struct session *w, const struct 
     case F_ARCH:
         return s->agents[agent].arch == r->arch;
     case F_DESIGNATED:
-        return !w->designated_strict || w->n_designated == 0 || is_designated(s, w, agent);
+        return !w->designated_strict || w->rare->n_designated == 0 || is_designated(s, w, agent);
     case F_GROUP: {
         if (w->group == NONE || !s->session_groups[w->group].strict)
             return true;
@@ -120,7 +120,7 @@ void explain_filter(struct state *st, const struct session *w, const struct requ
         add_cause(d, CAUSE_ARCHITECTURE, "architecture", s->archs[r->arch], !st->empty);
         break;
     case F_DESIGNATED:
-        add_cause(d, CAUSE_DESIGNATED, "designated", s->designated[w->first_designated],
+        add_cause(d, CAUSE_DESIGNATED, "designated", s->designated[w->rare->first_designated],
                   !st->empty);
         break;
     case F_GROUP:

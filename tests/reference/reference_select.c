@@ -91,7 +91,7 @@ static bool tier_before(const struct state *st, const struct session *w, const b
 {
     const struct snapshot *s = st->s;
     *ret_equal = false;
-    if (!w->designated_strict && w->n_designated > 0) {
+    if (!w->designated_strict && w->rare->n_designated > 0) {
         bool dx = is_designated(s, w, x), dy = is_designated(s, w, y);
         if (dx != dy)
             return dx;

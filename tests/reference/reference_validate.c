@@ -35,8 +35,8 @@ static void check_dependencies(struct state *st, const struct session *w, struct
 {
     const struct dependency *first_unmet = NULL, *first_failed = NULL;
     bool some_waiting = false;
-    for (uint32_t i = 0; i < w->n_dependencies; i++) {
-        const struct dependency *x = &st->s->dependencies[w->first_dependency + i];
+    for (uint32_t i = 0; i < w->rare->n_dependencies; i++) {
+        const struct dependency *x = &st->s->dependencies[w->rare->first_dependency + i];
         if (x->state == DEPENDENCY_DONE)
             continue;
         if (first_unmet == NULL)

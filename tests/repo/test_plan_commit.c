@@ -158,7 +158,7 @@ START_TEST(commit_records_a_failure)
                   "%s: %u events", what, r.n_events);
     reload(&w);
     ck_assert_int_eq(w.s->sessions[0].retries, 8);
-    ck_assert_uint_eq(w.s->sessions[0].cause_digest,
+    ck_assert_uint_eq(w.s->sessions[0].rare->cause_digest,
                       causes_digest(p->decisions[0].causes, p->decisions[0].n_causes));
 }
 END_TEST

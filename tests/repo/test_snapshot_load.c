@@ -76,13 +76,13 @@ START_TEST(snapshot_has_sessions_kernels_and_requests)
     ck_assert_int_eq(s1->mode, CLUSTER_MULTI_NODE);
     ck_assert_int_eq(s1->priority, 7);
     ck_assert_int_eq(s1->retries, 4);
-    ck_assert_uint_eq(s1->cause_digest, 255);
+    ck_assert_uint_eq(s1->rare->cause_digest, 255);
     ck_assert_int_eq(s1->starts_at, 1893456000000000);
     ck_assert_int_eq(s1->pending_since, 1767225600000000);
     ck_assert_str_eq(s1->creation_id, "c-s1");
     ck_assert(s1->designated_strict);
-    ck_assert_uint_eq(s1->n_designated, 2);
-    ck_assert_str_eq(s->designated[s1->first_designated + 1], "a9");
+    ck_assert_uint_eq(s1->rare->n_designated, 2);
+    ck_assert_str_eq(s->designated[s1->rare->first_designated + 1], "a9");
     ck_assert_uint_eq(s1->n_kernels, 2);
     ck_assert(s->kernels[s1->first_kernel].is_main);
     ck_assert_int_eq(s->kernels[s1->first_kernel + 1].cluster_idx, 2);
@@ -146,9 +146,9 @@ START_TEST(snapshot_has_dependencies_with_their_state)
         "unnest(ARRAY['done', 'failed', 'undefined', 'cancelled', 'error', 'running', 'pending', "
         "'odd', 'gone']) n");
     const struct session *s1 = &f.s->sessions[world_session(f.s, "s1")];
-    ck_assert_uint_eq(s1->n_dependencies, 9);
-    for (uint32_t i = 0; i < s1->n_dependencies; i++) {
-        const struct dependency *dep = &f.s->dependencies[s1->first_dependency + i];
+    ck_assert_uint_eq(s1->rare->n_dependencies, 9);
+    for (uint32_t i = 0; i < s1->rare->n_dependencies; i++) {
+        const struct dependency *dep = &f.s->dependencies[s1->rare->first_dependency + i];
         if (dep->name == NULL) {
             ck_assert_msg(dep->state == DEPENDENCY_FAILED,
                           "a session that is gone never ends well");

@@ -221,12 +221,12 @@ START_TEST(warm_load_counts_failures_that_nobody_wrote)
         quiet_write(c, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
         ck_assert_int_eq(load(c, &w, NULL, a, "a round more"), LOAD_UNCHANGED);
         const struct session *x = &warm_snapshot(w)->sessions[0];
-        ck_assert_msg(x->retries == 3 + i && x->carried == i, "after %d: retries %d, carried %d", i,
-                      x->retries, x->carried);
+        ck_assert_msg(x->retries == 3 + i && x->rare->carried == i,
+                      "after %d: retries %d, carried %d", i, x->retries, x->rare->carried);
     }
     world_do(&d, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
     ck_assert_int_eq(load(c, &w, NULL, a, "a round of somebody else"), LOAD_DELTA);
-    ck_assert_msg(warm_snapshot(w)->sessions[0].carried == 4, "its failure is not counted");
+    ck_assert_msg(warm_snapshot(w)->sessions[0].rare->carried == 4, "its failure is not counted");
     quiet_write(c, "UPDATE berth.group_state SET rr_cursors = '{\"x86_64\": \"a1\"}'");
     ck_assert_int_eq(load(c, &w, NULL, a, "cursors that moved"), LOAD_FULL);
     quiet_write(c, "UPDATE berth.group_state SET failure_rounds = 1");

@@ -92,7 +92,8 @@ static const struct session_row sessions[] = {
       .priority = -5,
       .retries = 7,
       .type = SESSION_BATCH,
-      .cause_digest = UINT64_C(0xFEDCBA9876543210),
+      .rare = &(const struct session_rare){.n_designated = 99, /* ignored */
+                                           .cause_digest = UINT64_C(0xFEDCBA9876543210)},
       .designated_strict = true},
      13,
      0,
@@ -275,7 +276,7 @@ static uint64_t add_sessions(struct snapshot_builder *b, uint64_t seed)
         s.owner[OWNER_PROJECT] = builder_find_owner(b, OWNER_PROJECT, "p1");
         s.owner[OWNER_DOMAIN] = builder_find_owner(b, OWNER_DOMAIN, "default");
         s.group = sessions[i].group != 0 ? builder_find_session_group(b, &group) : NONE;
-        s.first_kernel = s.n_designated = 99; /* ignored */
+        s.first_kernel = 99; /* ignored */
         builder_session(b, &s);
     }
     EACH(kernels, i)

@@ -161,14 +161,14 @@ static void draw_guest(const struct world *w, struct rng *r, struct guest *ret, 
                           .archs = archs,
                           .request = request,
                           .n_kernels = like->n_kernels,
-                          .n_designated = like->n_designated};
-    if (like->n_designated > 0)
-        ret->designated = s->designated + like->first_designated;
+                          .n_designated = like->rare->n_designated};
+    if (like->rare->n_designated > 0)
+        ret->designated = s->designated + like->rare->first_designated;
     memset(ret->session.id.b, 0xff, sizeof(ret->session.id.b));
     memcpy(ret->session.owner, owned->owner, sizeof(owned->owner));
     ret->session.bad_data = NULL;
     ret->session.created_at = ret->session.pending_since = s->observed_at;
-    ret->session.first_dependency = ret->session.n_dependencies = 0;
+    ret->session.rare = &session_rare_none;
 }
 
 /* By a snapshot that has it. Its kernels are counted from its first one, as a guest's are. */

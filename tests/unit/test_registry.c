@@ -78,7 +78,7 @@ static const struct {
     {"ABI 0",
      {.kind = PLUGIN_VALIDATOR, .name = "x", .validator = {.check = check}},
      "PLUGIN_ABI",
-     "Plugin x.so was built for ABI 0 and this program speaks 1: rebuild it with the headers of "
+     "Plugin x.so was built for ABI 0 and this program speaks 2: rebuild it with the headers of "
      "this version."},
     {"a later ABI",
      {.abi = BERTH_PLUGIN_ABI + 1,
@@ -86,7 +86,7 @@ static const struct {
       .name = "x",
       .validator = {.check = check}},
      "PLUGIN_ABI",
-     "Plugin x.so was built for ABI 2 and this program speaks 1: rebuild it with the headers of "
+     "Plugin x.so was built for ABI 3 and this program speaks 2: rebuild it with the headers of "
      "this version."},
     {"no name",
      {OK_VALIDATOR},

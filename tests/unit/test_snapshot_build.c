@@ -247,8 +247,8 @@ START_TEST(builder_orders_dependencies_of_one_id)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         builder_dependency(b, session, &rows[i]);
     const struct snapshot *s = builder_finish(b);
-    const struct dependency *d = &s->dependencies[s->sessions[0].first_dependency];
-    ck_assert_uint_eq(s->sessions[0].n_dependencies, 4);
+    const struct dependency *d = &s->dependencies[s->sessions[0].rare->first_dependency];
+    ck_assert_uint_eq(s->sessions[0].rare->n_dependencies, 4);
     ck_assert_ptr_null(d[0].name);
     ck_assert_str_eq(d[1].name, "a");
     ck_assert_str_eq(d[2].name, "b");
