@@ -8,7 +8,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 100, TOGETHER_AT_A_TIME = 2 /* lots of a lane */ };
+#include "server/clock.h"
+
+enum {
+    RETRY_MS = 100,
+    TOGETHER_AT_A_TIME = 2, /* lots of a lane */
+    HOLD_MS = 50            /* at most, for a lot that is not as large as the one under way */
+};
 
 struct thread {
     struct executor view; /* what jobs see */
@@ -28,6 +34,7 @@ struct executors {
     unsigned queued, queue_max, running, n, together;
     uint64_t done;
     bool stopping; /* no more jobs come */
+    bool watched;  /* a thread that has nothing to do waits for the end of a hold */
     struct thread threads[];
 };
 
@@ -49,24 +56,51 @@ static void lane_remove(struct executors *p, struct executor_lane **at)
         p->last_turn = at;
 }
 
+/* Would a lot now be smaller than the one under way? */
+static bool is_small(const struct executor_lane *l)
+{
+    return l->together > 0 && l->queued_kin < l->in_lots;
+}
+
 /* The first job of a lane that may run now. While two lots of jobs that can be done together run,
- * more of them wait: so they become more, and whatever else the lane has does not wait for them. */
+ * or a small one would, more of them wait: so they become more, and whatever else the lane has does
+ * not wait for them. */
 static struct job **first_ready(struct executor_lane *l, bool stopping)
 {
     struct job **at = &l->first;
-    while (*at != NULL && (*at)->run_many != NULL && l->together >= TOGETHER_AT_A_TIME && !stopping)
+    if (stopping || l->queued_kin == 0 ||
+        (l->together < TOGETHER_AT_A_TIME && (!is_small(l) || clock_ns() >= l->hold_ns)))
+        return at;
+    while (*at != NULL && (*at)->run_many != NULL)
         at = &(*at)->next;
     return at;
 }
 
-/* The first lane that may run one more job; NULL: none. When the pool stops, every lane may. */
-static struct executor_lane **find_turn(struct executors *p)
+/* When the pool stops, every lane may run one more job. */
+static bool is_ready(const struct executors *p, struct executor_lane *l)
 {
+    return (l->running_max == 0 || l->running < l->running_max || p->stopping) &&
+           *first_ready(l, p->stopping) != NULL;
+}
+
+/* Is it only a matter of time? */
+static bool is_held(const struct executor_lane *l)
+{
+    return l->queued_kin > 0 && l->together < TOGETHER_AT_A_TIME && is_small(l) &&
+           clock_ns() < l->hold_ns;
+}
+
+/* The first lane that may run one more job; NULL: none, and *ret_held is when the first of those
+ * that are held will be let go, 0: none is. */
+static struct executor_lane **find_turn(struct executors *p, int64_t *ret_held)
+{
+    *ret_held = 0;
     for (struct executor_lane **at = &p->turn; *at != NULL; at = &(*at)->next) {
         struct executor_lane *l = *at;
-        if ((l->running_max == 0 || l->running < l->running_max || p->stopping) &&
-            *first_ready(l, p->stopping) != NULL)
+        if (is_ready(p, l))
             return at;
+        if (is_held(l) && (*ret_held == 0 || l->hold_ns < *ret_held))
+            *ret_held = l->hold_ns;
     }
     return NULL;
 }
@@ -87,6 +121,12 @@ static struct job *take_kin(struct executors *p, struct executor_lane *l, struct
     last->next = NULL;
     l->queued -= n;
     p->queued -= n;
+    if (first->run_many != NULL) {
+        l->queued_kin -= n;
+        l->in_lots += n;
+        l->together++;
+        l->hold_ns = clock_ns() + HOLD_MS * NS_PER_MS;
+    }
     return first;
 }
 
@@ -95,7 +135,6 @@ static struct job *take_job(struct executors *p, struct executor_lane **at)
     struct executor_lane *l = *at;
     struct job *j = take_kin(p, l, first_ready(l, p->stopping));
     l->running++;
-    l->together += j->run_many != NULL;
     lane_remove(p, at);
     if (l->first != NULL)
         lane_append(p, l); /* behind those that wait */
@@ -103,13 +142,29 @@ static struct job *take_job(struct executors *p, struct executor_lane **at)
     return j;
 }
 
+/* Until something may be ready. One of those that wait does so with a limit while a lane is held.
+ */
+static void await_work(struct executors *p, int64_t held)
+{
+    if (held == 0 || p->watched) {
+        pthread_cond_wait(&p->work, &p->lock);
+        return;
+    }
+    p->watched = true;
+    clock_cond_wait(&p->work, &p->lock, held);
+    p->watched = false;
+}
+
 static struct job *next_job(struct executors *p)
 {
     struct executor_lane **at;
+    int64_t held;
     pthread_mutex_lock(&p->lock);
-    while ((at = find_turn(p)) == NULL && !p->stopping)
-        pthread_cond_wait(&p->work, &p->lock);
+    while ((at = find_turn(p, &held)) == NULL && !p->stopping)
+        await_work(p, held);
     struct job *j = at != NULL ? take_job(p, at) : NULL;
+    if (j != NULL && p->turn != NULL && !p->watched)
+        pthread_cond_signal(&p->work); /* what is held may need somebody who watches */
     pthread_mutex_unlock(&p->lock);
     return j;
 }
@@ -141,7 +196,8 @@ static void *run_jobs(void *arg)
     struct executors *p = t->pool;
     for (struct job *j = next_job(p); j != NULL; j = next_job(p)) {
         struct executor_lane *lane = j->lane;
-        const unsigned n = count_jobs(j), together = j->run_many != NULL;
+        const unsigned n = count_jobs(j);
+        const bool is_lot = j->run_many != NULL;
         set_job(t, j, n > 1);
         pg_deadline(t->view.pg, 0); /* also forgets a cancel meant for the job before */
         if (t->view.reader != t->view.pg)
@@ -154,7 +210,8 @@ static void *run_jobs(void *arg)
         arena_reset(t->view.arena);
         pthread_mutex_lock(&p->lock);
         p->running--;
-        lane->together -= together;
+        lane->together -= is_lot;
+        lane->in_lots -= is_lot ? n : 0;
         lane->running--; /* if the lane waited for that, this thread is the one to go on */
         p->done += n;
         pthread_mutex_unlock(&p->lock);
@@ -203,8 +260,10 @@ static void put_job(struct executors *p, struct executor_lane *l, struct job *j)
     *l->last = j;
     l->last = &j->next;
     l->queued++;
+    l->queued_kin += j->run_many != NULL;
     p->queued++;
-    pthread_cond_signal(&p->work);
+    if (is_ready(p, l) || (is_held(l) && !p->watched))
+        pthread_cond_signal(&p->work);
 }
 
 /* May one more job of this lane wait? A lane with a bound may have no more than there is room left:
@@ -277,7 +336,7 @@ int executors_create(const struct executors_options *o, struct executors **ret, 
     if (p == NULL)
         return err_set(e, ERR_EXHAUSTED, "OUT_OF_MEMORY", "out of memory");
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->work, NULL);
+    clock_cond_init(&p->work);
     p->last_turn = &p->turn;
     p->queue_max = o->queue;
     p->together = o->together;

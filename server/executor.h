@@ -41,6 +41,9 @@ struct executor_lane {
     struct job *first, **last;
     unsigned queued, running;
     unsigned together;          /* executors at work on its jobs that have run_many; two at most */
+    unsigned in_lots;           /* the jobs they have */
+    unsigned queued_kin;        /* jobs queued that have run_many */
+    int64_t hold_ns;            /* until then a second lot waits to be as large as the first */
     struct executor_lane *next; /* whose turn it is after this one */
 };
 
@@ -48,8 +51,9 @@ struct executor_lane {
  * run() may free it. Jobs with the same run_many that stand next to each other in a lane can be
  * done together: run_many gets the first, linked by next. Such work ends early only when all of the
  * jobs are cancelled. While two lots of a lane go on, more such jobs of it wait, to be the next;
- * others overtake them. Before run_many lets go of the first of them it calls executor_parting().
- */
+ * while one does, for some 50 ms, until they are as many as it has: what a lot costs as such is
+ * shared by all in it. Others overtake them. Before run_many lets go of the first of them it calls
+ * executor_parting(). */
 struct job {
     void (*run)(struct job *j, struct executor *x);
     void (*run_many)(struct job *first, struct executor *x); /* NULL: always alone */

@@ -328,11 +328,11 @@ START_TEST(lanes_that_flood_the_queue_leave_room_for_others)
     ck_assert_str_eq(e.reason, "CALLER_LIMIT");
     ck_assert_str_eq(e.meta[0].value, "executor_queue");
     ck_assert_uint_gt(e.retry_after_ms, 0);
-    w[FLOOD * QUEUE].job.lane = &lanes[FLOOD];
-    submit(p, &w[FLOOD * QUEUE]); /* another caller's is taken */
+    w[(size_t)FLOOD * QUEUE].job.lane = &lanes[FLOOD];
+    submit(p, &w[(size_t)FLOOD * QUEUE]); /* another caller's is taken */
     open_gate();
     executors_destroy(p);
-    ck_assert_msg(atomic_load(&w[FLOOD * QUEUE].done), "the other caller's job was lost");
+    ck_assert_msg(atomic_load(&w[(size_t)FLOOD * QUEUE].done), "the other caller's job was lost");
 }
 END_TEST
 
@@ -342,9 +342,9 @@ static atomic_uint lots, in_lots; /* calls of run_many, and the jobs they got */
 
 static void run_lot(struct job *first, struct executor *x)
 {
-    unsigned n = 0;
+    unsigned n = 1;
     struct work *w = (struct work *)first;
-    for (const struct job *j = first; j != NULL; j = j->next)
+    for (const struct job *j = first->next; j != NULL; j = j->next)
         n++;
     pthread_mutex_lock(&lock);
     begun++;
@@ -433,6 +433,60 @@ START_TEST(jobs_overtake_those_that_wait_to_be_together)
 }
 END_TEST
 
+/* While a lot of two is at work, n more jobs of its kind come: milliseconds until they begin,
+ * counted from before the lot began. */
+static int64_t begins_beside_a_lot_of_two(unsigned n)
+{
+    struct work gates[2] = {{.wait = true}, {.wait = true}};
+    struct work lot[2] = {{.wait = true}, {.wait = true}}, more[2] = {{.wait = true}};
+    struct executors *p = make_together(2, 8);
+    gate_open = false;
+    begun = n_order = 0;
+    atomic_store(&lots, 0);
+    atomic_store(&in_lots, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        submit(p, &gates[i]);
+        await_begun(i + 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        lot[i].job.run_many = run_lot;
+        submit(p, &lot[i]);
+    }
+    const int64_t from = clock_ns();
+    executors_cancel(p, &gates[0].job);
+    await_begun(3);
+    executors_cancel(p, &gates[1].job);
+    await_done(&gates[1]);
+    for (unsigned i = 0; i < n; i++) {
+        more[i].job.run_many = run_lot;
+        submit(p, &more[i]);
+    }
+    await_begun(4);
+    const int64_t took = clock_ns() - from;
+    open_gate();
+    executors_destroy(p);
+    return took / NS_PER_MS;
+}
+
+START_TEST(small_lot_waits_a_while_beside_a_larger_one)
+{
+    const int64_t ms = begins_beside_a_lot_of_two(1);
+    ck_assert_msg(ms >= 50, "a lot of one began after %lld ms", (long long)ms);
+}
+END_TEST
+
+/* At once, which a busy machine shows now and then. */
+START_TEST(lot_as_large_as_the_other_does_not_wait)
+{
+    int64_t ms = INT64_MAX;
+    for (int tries = 0; tries < 50 && ms >= 50; tries++)
+        ms = begins_beside_a_lot_of_two(2);
+    ck_assert_msg(ms < 50, "a lot of two began after %lld ms at the soonest", (long long)ms);
+    ck_assert_msg(atomic_load(&in_lots) == 2 * atomic_load(&lots),
+                  "%u lots had %u jobs, not two each", atomic_load(&lots), atomic_load(&in_lots));
+}
+END_TEST
+
 START_TEST(jobs_done_together_end_early_only_when_all_are_cancelled)
 {
     struct work gate = {.wait = true}, w[2] = {{.wait = true}, {.wait = true}};
@@ -510,6 +564,8 @@ int main(void)
     tcase_add_test(tc, lane_is_refused_beyond_its_own_bound);
     tcase_add_loop_test(tc, jobs_that_stand_together_are_done_together, 0, 11);
     tcase_add_test(tc, jobs_overtake_those_that_wait_to_be_together);
+    tcase_add_test(tc, small_lot_waits_a_while_beside_a_larger_one);
+    tcase_add_test(tc, lot_as_large_as_the_other_does_not_wait);
     tcase_add_test(tc, jobs_done_together_end_early_only_when_all_are_cancelled);
     tcase_add_test(tc, lanes_that_flood_the_queue_leave_room_for_others);
     tcase_add_test(tc, lane_leaves_an_executor_to_others);
