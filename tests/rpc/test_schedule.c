@@ -465,12 +465,12 @@ START_TEST(schedule_keeps_its_lease_while_the_round_is_long)
     struct lease lease;
     CLEANUP(redis_destroyp) struct redis *redis = redis_open();
     service_down();
-    service_up(&db, NULL, (const char *const[]){"--lease-ttl=200ms", "--replica=me", NULL});
+    service_up(&db, NULL, (const char *const[]){"--lease-ttl=500ms", "--replica=me", NULL});
     world_do(&db, queue);
     PGconn *held = hold_row("fits");
     pthread_create(&thread, NULL, call_in_thread, &r);
     db_await(&db, someone_waits, "the commit waits for the row");
-    int64_t until = clock_ns() + 1000 * NS_PER_MS; /* five lives */
+    int64_t until = clock_ns() + 1500 * NS_PER_MS; /* three lives */
     while (clock_ns() < until) {
         assert_done(lease_holder(redis, "g1", holder, &e), &e, "ask for the holder");
         ck_assert_str_eq(holder, "me");
