@@ -81,27 +81,62 @@ static void pay(struct fit_index *x, struct book *b, const struct fit_order *use
 
 /* --- questions --- */
 
+/* fit_tree_holds() for a width that is known where this is inlined. */
+static inline bool holds(const int64_t *row, const int64_t *need, uint32_t width)
+{
+    if (width < 1 || width > 4) {
+        for (uint32_t i = 0; i < width; i++)
+            if (row[i] < need[i])
+                return false;
+        return true;
+    }
+    return row[0] >= need[0] && (width < 2 || row[1] >= need[1]) &&
+           (width < 3 || row[2] >= need[2]) && (width < 4 || row[3] >= need[3]);
+}
+
+/* The first leaf of the layer that takes it; adds the nodes it had to look at to *visited. */
+static inline __attribute__((always_inline)) uint32_t
+descend(const struct fit_tree *t, const struct fit_order *l, const int64_t *need,
+        const struct acceptance *f, uint32_t width, uint32_t *visited)
+{
+    const struct fit_node *nodes = l->nodes;
+    const int64_t *most = l->most;
+    uint32_t *stack = t->path, n = 0, at = l->root;
+    for (;;) {
+        for (; at != NONE && holds(most + (size_t)at * width, need, width); (*visited)++) {
+            stack[n++] = at;
+            at = nodes[at].before;
+        }
+        if (n == 0)
+            return NONE;
+        at = stack[--n];
+        if (holds(t->bounds + (size_t)at * width, need, width) && f->accept(f->ctx, t->agent[at]))
+            return at;
+        at = nodes[at].after;
+    }
+}
+
 /* The first leaf in the selector's order that takes it. */
 static uint32_t best_leaf(struct fit_index *x, struct book *b, const struct acceptance *f)
 {
     const struct fit_tree *t = &x->tree;
     const struct fit_order *l = layer_for(x);
-    const struct fit_node *nodes = l->nodes;
-    const int64_t *most = l->most;
-    uint32_t *stack = t->path, n = 0, visited = 0, at = l->root, found = NONE;
-    for (;;) {
-        for (; at != NONE && fit_tree_holds(t, most + (size_t)at * t->width, x->need); visited++) {
-            stack[n++] = at;
-            at = nodes[at].before;
-        }
-        if (n == 0)
-            break;
-        at = stack[--n];
-        if (fit_tree_holds(t, fit_tree_own(t, at), x->need) && f->accept(f->ctx, t->agent[at])) {
-            found = at;
-            break;
-        }
-        at = nodes[at].after;
+    uint32_t visited = 0, found = NONE;
+    switch (t->width) { /* the usual ones at full speed */
+    case 1:
+        found = descend(t, l, x->need, f, 1, &visited);
+        break;
+    case 2:
+        found = descend(t, l, x->need, f, 2, &visited);
+        break;
+    case 3:
+        found = descend(t, l, x->need, f, 3, &visited);
+        break;
+    case 4:
+        found = descend(t, l, x->need, f, 4, &visited);
+        break;
+    default:
+        found = descend(t, l, x->need, f, t->width, &visited);
     }
     pay(x, b, l, visited);
     return found;

@@ -1,16 +1,26 @@
 /* fit_order.c - a treap over leaves, with the largest numbers of each subtree. */
 #include "scheduler/fit_order.h"
 
-static uint64_t height(uint32_t leaf)
+static uint32_t height_of(uint32_t leaf)
 {
-    uint64_t h = (leaf + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
-    h = (h ^ (h >> 29)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return h ^ (h >> 32); /* a bijection: no two are equal */
+    uint32_t h = (leaf ^ (leaf >> 16)) * UINT32_C(0x85ebca6b);
+    h = (h ^ (h >> 13)) * UINT32_C(0xc2b2ae35);
+    return h ^ (h >> 16); /* a bijection: no two are equal */
 }
 
 static int64_t *most_of(const struct fit_order *o, const struct fit_tree *x, uint32_t leaf)
 {
     return o->most + (size_t)leaf * x->width;
+}
+
+/* The largest of the three; whether *mine was another. */
+static inline bool fold_number(int64_t *mine, int64_t own, int64_t before, int64_t after)
+{
+    int64_t most = own > before ? own : before;
+    most = most > after ? most : after;
+    const bool changed = *mine != most;
+    *mine = most;
+    return changed;
 }
 
 /* false: its numbers are as they were. */
@@ -22,11 +32,19 @@ static bool fold(struct fit_order *o, const struct fit_tree *x, uint32_t leaf)
     const int64_t *after = o->nodes[leaf].after != NONE ? most_of(o, x, o->nodes[leaf].after) : own;
     int64_t *mine = most_of(o, x, leaf);
     bool changed = false;
-    for (uint32_t i = 0; i < x->width; i++) {
-        int64_t most = own[i] > before[i] ? own[i] : before[i];
-        most = most > after[i] ? most : after[i];
-        changed |= mine[i] != most;
-        mine[i] = most;
+    switch (x->width) { /* the usual ones without a loop */
+    case 3:
+        changed |= fold_number(&mine[2], own[2], before[2], after[2]);
+        __attribute__((fallthrough));
+    case 2:
+        changed |= fold_number(&mine[1], own[1], before[1], after[1]);
+        __attribute__((fallthrough));
+    case 1:
+        changed |= fold_number(&mine[0], own[0], before[0], after[0]);
+        break;
+    default:
+        for (uint32_t i = 0; i < x->width; i++)
+            changed |= fold_number(&mine[i], own[i], before[i], after[i]);
     }
     return changed;
 }
@@ -44,6 +62,36 @@ static void fold_while_changed(struct fit_order *o, const struct fit_tree *x, ui
         from = o->nodes[from].above;
 }
 
+/* A leaf came in below this one. */
+static void raise_from(struct fit_order *o, const struct fit_tree *x, uint32_t from, uint32_t leaf)
+{
+    const int64_t *own = fit_tree_own(x, leaf);
+    for (bool changed = true; from != NONE && changed; from = o->nodes[from].above) {
+        int64_t *mine = most_of(o, x, from);
+        changed = false;
+        for (uint32_t i = 0; i < x->width; i++) {
+            if (own[i] <= mine[i])
+                continue;
+            mine[i] = own[i];
+            changed = true;
+        }
+    }
+}
+
+/* A leaf below this one went. Where it had none of the largest numbers nothing changes. */
+static void lower_from(struct fit_order *o, const struct fit_tree *x, uint32_t from, uint32_t leaf)
+{
+    const int64_t *own = fit_tree_own(x, leaf);
+    for (; from != NONE; from = o->nodes[from].above) {
+        const int64_t *mine = most_of(o, x, from);
+        bool had = false;
+        for (uint32_t i = 0; i < x->width; i++)
+            had |= own[i] == mine[i];
+        if (!had || !fold(o, x, from))
+            return;
+    }
+}
+
 static void hang(struct fit_order *o, uint32_t *link, uint32_t leaf, uint32_t above)
 {
     *link = leaf;
@@ -59,7 +107,7 @@ static void take_out(struct fit_order *o, const struct fit_tree *x, uint32_t lea
     if (end != NONE)
         link = nodes[end].before == leaf ? &nodes[end].before : &nodes[end].after;
     while (a != NONE && b != NONE) { /* all of a go before all of b */
-        const bool a_first = height(a) > height(b);
+        const bool a_first = nodes[a].height > nodes[b].height;
         const uint32_t first = a_first ? a : b;
         hang(o, link, first, above);
         above = first;
@@ -71,22 +119,26 @@ static void take_out(struct fit_order *o, const struct fit_tree *x, uint32_t lea
     }
     hang(o, link, a != NONE ? a : b, above);
     fold_to(o, x, above, end);
-    fold_while_changed(o, x, end);
+    lower_from(o, x, end, leaf);
 }
 
 static void put_in(struct fit_order *o, const struct fit_tree *x, uint32_t leaf)
 {
     struct fit_node *nodes = o->nodes, *mine = &nodes[leaf];
     uint32_t *link = &o->root, above = NONE;
-    while (*link != NONE && height(*link) > height(leaf)) {
+    const uint32_t height = mine->height;
+    const int64_t *key = fit_tree_key(x, leaf);
+    const uint64_t rank = x->ranks[leaf];
+    while (*link != NONE && nodes[*link].height > height) {
         above = *link;
-        link = fit_tree_prefers(x, leaf, above) ? &nodes[above].before : &nodes[above].after;
+        link = fit_tree_key_prefers(x, key, rank, leaf, above) ? &nodes[above].before
+                                                               : &nodes[above].after;
     }
     uint32_t split = *link, *before = &mine->before, *after = &mine->after;
     uint32_t above_before = leaf, above_after = leaf;
     hang(o, link, leaf, above);
     while (split != NONE) { /* what was below goes to its sides */
-        if (fit_tree_prefers(x, leaf, split)) {
+        if (fit_tree_key_prefers(x, key, rank, leaf, split)) {
             hang(o, after, split, above_after);
             above_after = split;
             after = &nodes[split].before;
@@ -102,7 +154,7 @@ static void put_in(struct fit_order *o, const struct fit_tree *x, uint32_t leaf)
     fold_to(o, x, above_before, leaf);
     fold_to(o, x, above_after, leaf);
     (void)fold(o, x, leaf);
-    fold_while_changed(o, x, above);
+    raise_from(o, x, above, leaf);
 }
 
 /* The leaf that stands just before (after) this one; NONE: nobody. */
@@ -136,11 +188,12 @@ static uint32_t leaf_after(const struct fit_order *o, uint32_t leaf)
 
 static bool stands_right(const struct fit_order *o, const struct fit_tree *x, uint32_t leaf)
 {
+    const uint64_t rank = fit_tree_rank(x, x->key);
     const uint32_t before = leaf_before(o, leaf);
-    if (before != NONE && fit_tree_key_prefers(x, x->key, leaf, before))
+    if (before != NONE && fit_tree_key_prefers(x, x->key, rank, leaf, before))
         return false;
     const uint32_t after = leaf_after(o, leaf);
-    return after == NONE || fit_tree_key_prefers(x, x->key, leaf, after);
+    return after == NONE || fit_tree_key_prefers(x, x->key, rank, leaf, after);
 }
 
 bool fit_order_before(struct fit_order *o, const struct fit_tree *x, uint32_t leaf)
@@ -182,6 +235,8 @@ void fit_order_init(struct fit_order *o, const struct fit_tree *x, const int64_t
                             .root = NONE,
                             .nodes = arena_new(x->arena, struct fit_node, x->n_leaves),
                             .most = arena_new(x->arena, int64_t, (size_t)x->n_leaves * x->width)};
-    for (uint32_t leaf = 0; leaf < x->n_leaves; leaf++)
+    for (uint32_t leaf = 0; leaf < x->n_leaves; leaf++) {
+        o->nodes[leaf].height = height_of(leaf);
         fit_order_after(o, x, leaf, false);
+    }
 }

@@ -12,6 +12,7 @@
 struct fit_node {           /* of a leaf */
     uint32_t before, after; /* subtrees; NONE: nobody */
     uint32_t above;         /* NONE: it is the root */
+    uint32_t height;        /* not below those of its subtrees */
 };
 
 struct fit_order {

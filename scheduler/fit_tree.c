@@ -25,6 +25,7 @@ static void leaf_set(struct fit_tree *x, uint32_t leaf)
 {
     memcpy(x->bounds + (size_t)(x->size + leaf) * x->width, x->row, x->width * sizeof(*x->row));
     memcpy(x->keys + (size_t)leaf * x->key_len, x->key, x->key_len * sizeof(*x->key));
+    x->ranks[leaf] = fit_tree_rank(x, x->key);
 }
 
 /* Makes a node's bounds from its children; false: they are as they were. */
@@ -60,9 +61,11 @@ static void leaf_repair(struct fit_tree *x, const struct book *b, uint32_t leaf)
 void fit_tree_catch_up(struct fit_tree *x, const struct book *b)
 {
     for (; x->seen < b->n_log; x->seen++) {
-        uint32_t leaf = x->leaf_of[b->log[x->seen]];
-        if (leaf != NONE)
-            leaf_repair(x, b, leaf);
+        const uint32_t agent = b->log[x->seen];
+        if (x->seen + 1 < b->n_log && b->log[x->seen + 1] == agent)
+            continue; /* once for all of a run */
+        if (x->leaf_of[agent] != NONE)
+            leaf_repair(x, b, x->leaf_of[agent]);
     }
 }
 
@@ -92,9 +95,10 @@ static void list_leaves(struct fit_tree *x, const struct snapshot *s)
 
 static void load_all(struct fit_tree *x, const struct book *b)
 {
-    for (uint32_t k = 0; k < x->n_leaves; k++)
-        if (leaf_look(x, b, k))
-            leaf_set(x, k);
+    for (uint32_t k = 0; k < x->n_leaves; k++) {
+        (void)leaf_look(x, b, k);
+        leaf_set(x, k);
+    }
     for (uint32_t k = x->n_leaves; k < x->size; k++)
         for (uint32_t i = 0; i < x->width; i++)
             x->bounds[(size_t)(x->size + k) * x->width + i] = INT64_MIN;
@@ -106,7 +110,7 @@ size_t fit_tree_bytes(const struct snapshot *s, uint32_t n_asked)
 {
     size_t rows = (size_t)4 * s->n_agents; /* at most; a tree has twice as many nodes as leaves */
     size_t row = (n_asked + 1) * sizeof(int64_t);
-    return rows * row + s->n_agents * (row + 5 * sizeof(uint32_t));
+    return rows * row + s->n_agents * (row + 8 * sizeof(uint32_t));
 }
 
 void fit_tree_init(struct fit_tree *x, const struct book *b, const struct chosen *selector,
@@ -130,6 +134,7 @@ void fit_tree_init(struct fit_tree *x, const struct book *b, const struct chosen
         x->key_len = selector->plugin->selector.key(&b->room, &x->like, selector->options,
                                                     x->agent[0], x->key);
     x->keys = arena_new(a, int64_t, (size_t)x->n_leaves * x->key_len);
+    x->ranks = arena_new(a, uint64_t, x->n_leaves);
     x->bounds = arena_new(a, int64_t, (x->in_turn ? (size_t)2 * x->size : x->n_leaves) * x->width);
     load_all(x, b);
     if (x->in_turn)

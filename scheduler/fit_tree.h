@@ -27,6 +27,7 @@ struct fit_tree {
     uint32_t *leaf_of;                       /* by agent, NONE: not here */
     int64_t *bounds;                         /* rows by node; INT64_MIN: nobody below */
     int64_t *keys;                           /* rows by leaf */
+    uint64_t *ranks;                         /* by leaf: fit_tree_rank() of its key */
     int64_t *row, *key;                      /* scratch: width; n_slots + 2 */
     uint32_t *path;                          /* scratch: n_leaves */
     struct fit_order *layers; /* FIT_MAX_LAYERS; NULL where the selector goes in turn */
@@ -60,21 +61,38 @@ static inline bool fit_tree_holds(const struct fit_tree *x, const int64_t *row, 
     return true;
 }
 
-/* Whether the selector would prefer leaf a with this key to leaf b. */
-static inline bool fit_tree_key_prefers(const struct fit_tree *x, const int64_t *key, uint32_t a,
-                                        uint32_t b)
+static inline const int64_t *fit_tree_key(const struct fit_tree *x, uint32_t leaf)
 {
-    const int64_t *other = x->keys + (size_t)b * x->key_len;
+    return x->keys + (size_t)leaf * x->key_len;
+}
+
+/* The first two numbers of a key in one: of two keys with different ranks the one with the lower
+ * rank is the less. Where the first number does not fit the second is left out. */
+static inline uint64_t fit_tree_rank(const struct fit_tree *x, const int64_t *key)
+{
+    const int64_t first_most = INT16_MAX, most = (INT64_C(1) << 47) - 1;
+    if (x->key_len == 0)
+        return 0;
+    if (key[0] >= first_most || key[0] <= -first_most)
+        return key[0] > 0 ? UINT64_MAX : 0;
+    const uint64_t first = (uint64_t)(key[0] + first_most) << 48;
+    if (x->key_len == 1)
+        return first;
+    const int64_t second = key[1] > most ? most : key[1] < -most ? -most : key[1];
+    return first + (uint64_t)(second + most);
+}
+
+/* Whether the selector would prefer leaf a with this key and its rank to leaf b. */
+static inline bool fit_tree_key_prefers(const struct fit_tree *x, const int64_t *key, uint64_t rank,
+                                        uint32_t a, uint32_t b)
+{
+    const int64_t *other = fit_tree_key(x, b);
+    if (rank != x->ranks[b])
+        return rank < x->ranks[b];
     for (uint32_t i = 0; i < x->key_len; i++)
         if (key[i] != other[i])
             return key[i] < other[i];
     return a < b;
-}
-
-/* Whether the selector prefers leaf a to leaf b. */
-static inline bool fit_tree_prefers(const struct fit_tree *x, uint32_t a, uint32_t b)
-{
-    return fit_tree_key_prefers(x, x->keys + (size_t)a * x->key_len, a, b);
 }
 
 #endif
