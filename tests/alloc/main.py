@@ -8,7 +8,6 @@ import argparse
 import os
 import random
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -122,19 +121,23 @@ class Campaign:
     def settle(self, where: str) -> None:
         """Whoever lives does what is left, and nothing contradicts anything."""
         try:
-            self.server.process.wait(0.02)
-            self.ended_well(where)
-            self.start()
-        except subprocess.TimeoutExpired:
-            pass
-        try:
             schedule(self.server, 5)
         except Exception as error:  # pylint: disable=broad-except
-            self.wrong.append(f"{where}: nothing can be scheduled afterwards: {error}\n{self.server.tail()}")
+            self.begin_again(where, error)
         self.wrong += [f"{where}: {v}" for v in self.stage.violations()]
         waiting = self.stage.sql("SELECT count(*) FROM sessions WHERE status = 'PENDING'")[0][0]
         if waiting:
             self.wrong.append(f"{where}: {waiting} sessions still wait")
+
+    def begin_again(self, where: str, error: Exception) -> None:
+        """A round failed: because its replica ended, else that is wrong."""
+        try:
+            self.server.process.wait(5)
+            self.ended_well(where)
+            self.start()
+            schedule(self.server, 5)
+        except Exception as then:  # pylint: disable=broad-except
+            self.wrong.append(f"{where}: nothing can be scheduled afterwards: {error}; {then}\n{self.server.tail()}")
 
     def stop(self) -> None:
         self.failing.arm(0)
