@@ -262,12 +262,14 @@ START_TEST(warm_load_trusts_no_server_that_recovered)
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     CLEANUP(warm_destroyp) struct warm *w = NULL;
     load(c, &w, NULL, a, "the first load");
-    PGconn *victim = PQconnectdb(d.conninfo);
+    PGconn *victim = PQconnectdb(d.conninfo), *other = PQconnectdb(d.conninfo);
     ck_assert_int_eq(PQstatus(victim), CONNECTION_OK);
+    ck_assert_int_eq(PQstatus(other), CONNECTION_OK);
     kill(PQbackendPID(victim), SIGKILL); /* every other process of the server ends, too */
-    PGresult *r = PQexec(victim, "SELECT 1");
+    PGresult *r = PQexec(other, "SELECT pg_sleep(30)"); /* until it does */
     ck_assert_int_ne(PQresultStatus(r), PGRES_TUPLES_OK);
     PQclear(r);
+    PQfinish(other);
     PQfinish(victim);
     pg_server_start();
     CLEANUP(pg_closep) struct pg *again = db_open(&d);
