@@ -108,12 +108,14 @@ static void chunk_remember(struct plan_chunk *c)
 
 /* --- the whole --- */
 
-struct gathered { /* result arrays that grow chunk by chunk */
+struct gathered { /* the result, whose arrays grow chunk by chunk */
+    struct commit_result *ret;
     size_t cap_events, cap_owners;
 };
 
-static void gather(struct plan_chunk *c, struct gathered *g, struct commit_result *ret)
+static void gather(struct plan_chunk *c, struct gathered *g)
 {
+    struct commit_result *ret = g->ret;
     ret->events = arena_grow(c->result, ret->events, &g->cap_events,
                              (size_t)ret->n_events + c->n_events, sizeof(*ret->events));
     for (uint32_t i = 0; i < c->n_events; i++)
@@ -133,7 +135,7 @@ static bool plan_carries(const struct plan *p)
 static struct chunk_item *collect_items(const struct snapshot *s, const struct plan *p,
                                         struct arena *a, uint32_t *ret_n)
 {
-    struct chunk_item *items = arena_new(a, struct chunk_item, (size_t)p->n_decisions + 1);
+    struct chunk_item *items = arena_new(a, struct chunk_item, p->n_decisions);
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_decisions; i++)
         if (p->decisions[i].outcome != OUTCOME_SKIPPED &&
@@ -145,7 +147,7 @@ static struct chunk_item *collect_items(const struct snapshot *s, const struct p
 
 static struct owner_watch *watch_owners(const struct snapshot *s, struct arena *a)
 {
-    struct owner_watch *watch = arena_new(a, struct owner_watch, (size_t)s->n_owners + 1);
+    struct owner_watch *watch = arena_new(a, struct owner_watch, s->n_owners);
     for (uint32_t i = 0; i < s->n_owners; i++)
         watch[i].version = s->owners[i].version;
     return watch;
@@ -156,7 +158,7 @@ int plan_commit(struct pg *pg, const struct commit_input *in, struct arena *a,
 {
     CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
     CLEANUP(arena_destroyp) struct arena *run = arena_create();
-    struct gathered gathered = {0, 0};
+    struct gathered gathered = {.ret = ret};
     uint32_t n = 0, size = in->chunk > 0 ? in->chunk : DEFAULT_CHUNK;
     struct chunk_item *items = collect_items(in->snapshot, in->plan, scratch, &n);
     struct owner_watch *watch = watch_owners(in->snapshot, scratch);
@@ -178,7 +180,7 @@ int plan_commit(struct pg *pg, const struct commit_input *in, struct arena *a,
         if (chunk_run(pg, &c, e) < 0)
             return -1;
         chunk_remember(&c);
-        gather(&c, &gathered, ret);
+        gather(&c, &gathered);
     }
     return 0;
 }

@@ -96,7 +96,7 @@ static const char *data_text(const struct plan_chunk *c, const struct decision *
 
 static void step(struct json_text *j, const char *name, const struct cause *why, const char *at)
 {
-    json_text_field(j, j->len > 1 ? ",{\"step\":" : "{\"step\":", name);
+    json_text_field(j, j->text[j->len - 1] == '}' ? ",{\"step\":" : "{\"step\":", name);
     json_text_field(j, ",\"result\":", why == NULL ? "SUCCESS" : "FAILURE");
     json_text_field(j, ",\"error_code\":", why == NULL ? NULL : cause_kind_name(why->kind));
     json_text_field(j, ",\"message\":", why == NULL ? NULL : why->message);
@@ -138,8 +138,7 @@ static bool says_the_same(const void *item, const void *probe)
 
 static uint64_t hash_decision(const struct decision *d)
 {
-    uint64_t h = hash_mix(d->outcome, (uint64_t)(uintptr_t)d->causes);
-    return hash_mix(h, d->outcome == OUTCOME_SCHEDULED ? 0 : d->passed);
+    return hash_mix(d->outcome, (uint64_t)(uintptr_t)d->causes);
 }
 
 static void describe(const struct plan_chunk *c, const struct chunk_item *item, const char *at,
@@ -157,7 +156,7 @@ void chunk_describe(struct plan_chunk *c)
     struct intern seen = {.arena = c->run};
     char at[TIME_TEXT];
     time_format(c->s->observed_at, at);
-    c->texts = arena_new(c->run, const struct chunk_text *, (size_t)c->n + 1);
+    c->texts = arena_new(c->run, const struct chunk_text *, c->n);
     for (uint32_t i = 0; i < c->n; i++) {
         const struct decision *d = &c->items[i].planned;
         if (c->items[i].lost != NULL)

@@ -16,9 +16,11 @@ static int guard_sessions(struct plan_chunk *c, struct err *e)
 {
     struct uuid *ids = arena_new(c->run, struct uuid, c->n);
     const char **statuses = arena_new(c->run, const char *, c->n);
+    if (c->n == 0)
+        return 0;
     for (uint32_t i = 0; i < c->n; i++)
         ids[i] = item_session(c, &c->items[i])->id;
-    if (c->n > 0 && session_lock(c->t, ids, c->n, c->run, statuses, e) < 0)
+    if (session_lock(c->t, ids, c->n, c->run, statuses, e) < 0)
         return -1;
     for (uint32_t i = 0; i < c->n; i++) {
         struct chunk_item *item = &c->items[i];
@@ -36,20 +38,20 @@ static int guard_sessions(struct plan_chunk *c, struct err *e)
 static void collect_agents(struct plan_chunk *c)
 {
     const struct placement *p;
-    uint8_t *seen = arena_new(c->run, uint8_t, (size_t)c->s->n_agents + 1);
-    c->n_touched = 0;
+    bool *seen = arena_new(c->run, bool, c->s->n_agents);
+    uint32_t touched = 0, at = 0;
     for (uint32_t i = 0; i < c->n; i++) {
         uint32_t n = item_places(&c->items[i]) ? chunk_placements(c, &c->items[i], &p) : 0;
         for (uint32_t k = 0; k < n; k++) {
-            c->n_touched += seen[p[k].agent] == 0;
-            seen[p[k].agent] = 1;
+            touched += !seen[p[k].agent];
+            seen[p[k].agent] = true;
         }
     }
-    c->touched = arena_new(c->run, uint32_t, (size_t)c->n_touched + 1);
-    c->touched_at = arena_new(c->run, uint32_t, (size_t)c->s->n_agents + 1);
-    uint32_t at = 0;
+    c->n_touched = touched;
+    c->touched = arena_new(c->run, uint32_t, touched);
+    c->touched_at = arena_new(c->run, uint32_t, c->s->n_agents);
     for (uint32_t a = 0; a < c->s->n_agents; a++) {
-        if (seen[a] == 0)
+        if (!seen[a])
             continue;
         c->touched_at[a] = at;
         c->touched[at++] = a;
@@ -116,15 +118,15 @@ static int guard_agents(struct plan_chunk *c, struct err *e)
 
 /* --- owners: still within limits, where somebody else changed them --- */
 
-struct recheck { /* of one owner that moved */
-    int64_t *usage;
+struct recheck {            /* of one owner that moved */
+    int64_t *usage;         /* NULL: it did not move */
     const char *unreadable; /* a slot whose usage cannot be counted, or NULL */
     int64_t sessions, sftp_sessions;
 };
 
 static void collect_owners(struct plan_chunk *c)
 {
-    c->bumped = arena_new(c->run, uint32_t, (size_t)c->s->n_owners + 1);
+    c->bumped = arena_new(c->run, uint32_t, c->s->n_owners);
     c->n_bumped = 0;
     for (uint32_t i = 0; i < c->n; i++) {
         const struct session *s = item_session(c, &c->items[i]);
@@ -180,7 +182,7 @@ static int read_moved(struct plan_chunk *c, struct recheck **ret, struct err *e)
             continue;
         if (*ret == NULL)
             *ret = arena_new(c->run, struct recheck, c->s->n_owners);
-        int64_t *row = arena_new(c->run, int64_t, (size_t)c->s->n_slots + 1);
+        int64_t *row = arena_new(c->run, int64_t, c->s->n_slots);
         (*ret)[owner].usage = row;
         if (owner_has_limit(c->s, owner))
             usage[n_usage++] = (struct owner_now){.owner = owner, .usage = row};
@@ -204,7 +206,7 @@ static int read_moved(struct plan_chunk *c, struct recheck **ret, struct err *e)
 /* What the kernels of a session ask for together. */
 static const int64_t *session_request(struct plan_chunk *c, const struct session *s)
 {
-    int64_t *sum = arena_new(c->run, int64_t, (size_t)c->s->n_slots + 1);
+    int64_t *sum = arena_new(c->run, int64_t, c->s->n_slots);
     for (uint32_t i = 0; i < s->n_kernels; i++) {
         const int64_t *r = snapshot_request(c->s, s->first_kernel + i);
         for (uint32_t k = 0; k < c->s->n_slots; k++)
@@ -260,7 +262,7 @@ static void recheck_item(struct plan_chunk *c, struct chunk_item *item, struct r
     const int64_t *request = session_request(c, s);
     for (int k = 0; k < N_OWNER_KINDS && item->lost == NULL; k++) {
         uint32_t o = s->owner[k];
-        if (!c->watch[o].moved)
+        if (of_owner[o].usage == NULL)
             continue;
         item->lost = over_concurrency(c, &c->s->owners[o], &of_owner[o], is_private);
         if (item->lost == NULL && !is_private)
@@ -270,7 +272,7 @@ static void recheck_item(struct plan_chunk *c, struct chunk_item *item, struct r
         return;
     for (int k = 0; k < N_OWNER_KINDS; k++) {
         struct recheck *r = &of_owner[s->owner[k]];
-        if (!c->watch[s->owner[k]].moved)
+        if (r->usage == NULL)
             continue;
         r->sessions += !is_private;
         r->sftp_sessions += is_private;

@@ -105,7 +105,7 @@ static void make_events(struct plan_chunk *c)
         .round_id = c->in->round_id,
         .epoch = c->in->epoch,
     };
-    const char **addrs = arena_new(c->run, const char *, (size_t)c->s->n_agents + 1);
+    const char **addrs = arena_new(c->run, const char *, c->s->n_agents);
     for (uint32_t i = 0; i < c->n_touched; i++)
         addrs[c->touched[i]] = arena_strdup(c->result, c->agents[i].addr);
     c->events = arena_new(c->result, struct event, (size_t)c->n + 1);
@@ -177,7 +177,7 @@ static int record_round(struct plan_chunk *c, struct err *e)
 static int record_answer(struct plan_chunk *c, struct err *e)
 {
     uint8_t *answer = NULL;
-    size_t len = 0;
+    size_t len;
     if (c->in->request.id == NULL || c->in->answer == NULL)
         return 0;
     if (c->in->answer(c->in->answer_ctx, c->in->plan, c->run, &answer, &len, e) < 0)
@@ -188,7 +188,7 @@ static int record_answer(struct plan_chunk *c, struct err *e)
 /* What this chunk adds to the live sessions of each owner, by owner. */
 static struct owner_live *count_placed(struct plan_chunk *c)
 {
-    struct owner_live *placed = arena_new(c->run, struct owner_live, (size_t)c->s->n_owners + 1);
+    struct owner_live *placed = arena_new(c->run, struct owner_live, c->s->n_owners);
     for (uint32_t i = 0; i < c->n; i++) {
         if (!item_places(&c->items[i]))
             continue;
@@ -208,9 +208,9 @@ static struct owner_live *count_placed(struct plan_chunk *c)
 static int count_owners(struct plan_chunk *c, struct err *e)
 {
     const struct owner_live *placed = count_placed(c);
-    struct owner_count *asked = arena_new(c->run, struct owner_count, (size_t)c->n_bumped + 1);
-    uint32_t *of_asked = arena_new(c->run, uint32_t, (size_t)c->n_bumped + 1), n_asked = 0;
-    c->owners = arena_new(c->result, struct owner_count, (size_t)c->n_bumped + 1);
+    struct owner_count *asked = arena_new(c->run, struct owner_count, c->n_bumped);
+    uint32_t *of_asked = arena_new(c->run, uint32_t, c->n_bumped), n_asked = 0;
+    c->owners = arena_new(c->result, struct owner_count, c->n_bumped);
     c->n_owners = 0;
     for (uint32_t i = 0; i < c->n_bumped; i++) {
         const struct owner *o = &c->s->owners[c->bumped[i]];

@@ -85,7 +85,7 @@ static int write_kernels(struct plan_chunk *c, const struct places *v, struct er
 static int write_agents(struct plan_chunk *c, struct err *e)
 {
     uint32_t n_slots = c->s->n_slots, n = 0;
-    int64_t *sum = arena_new(c->run, int64_t, (size_t)c->n_touched * n_slots + 1);
+    int64_t *sum = arena_new(c->run, int64_t, (size_t)c->n_touched * n_slots);
     for (uint32_t i = 0; i < c->n; i++) {
         const struct placement *p;
         uint32_t n_item = item_places(&c->items[i]) ? chunk_placements(c, &c->items[i], &p) : 0;
@@ -97,7 +97,7 @@ static int write_agents(struct plan_chunk *c, struct err *e)
         }
     }
     struct agent_charge *charges =
-        arena_new(c->run, struct agent_charge, (size_t)c->n_touched * n_slots + 1);
+        arena_new(c->run, struct agent_charge, (size_t)c->n_touched * n_slots);
     for (uint32_t a = 0; a < c->n_touched; a++)
         for (uint32_t s = 0; s < n_slots; s++)
             if (sum[(size_t)a * n_slots + s] > 0)

@@ -23,6 +23,7 @@ from workshop import Test, Workshop, run
 HERE = Path(__file__).resolve().parent
 PROPERTY = "tests/reference/property"
 PROPERTY_ROUNDS = "--rounds 3000"
+ONE_BY_ONE = 8  # tests; those that come after them are asked together, program by program
 
 
 def unit(*names: str) -> list[str]:
@@ -38,7 +39,7 @@ class Part(NamedTuple):
     programs: list[str]  # whose tests are asked: those that come along at the mutant, the likeliest first
 
 
-COMMIT = repo("bystanders", "plan_guard", "plan_commit", "plan_again", "history", "agent", "failure_record", "round_trip")
+COMMIT = repo("bystanders", "plan_guard", "plan_commit", "plan_again", "plan_count", "plan_events", "plan_failure", "plan_owners", "plan_quiet", "history", "agent", "failure_record", "round_trip")
 PARTS = {
     "validators": Part(["scheduler/validators/*.c"], unit("validators", "quotas", "round", "golden") + [PROPERTY]),
     "filters": Part(["scheduler/filters/*.c"], unit("placement", "session_groups", "round", "explain") + [PROPERTY]),
@@ -131,6 +132,10 @@ class Memory:
                 file.write(json.dumps(told) + "\n")
 
 
+class NoProgram(Exception):
+    """The linker misses something in a mutant."""
+
+
 class Hunt:
     """All mutants of some parts, tried by several workers."""
 
@@ -162,9 +167,11 @@ class Hunt:
         programs = PARTS[part].programs
         tests = [t for p in programs for t in self.shop.coverage[p]
                  if t.lines.get(m.file, set()) & (lines or self.shop.code.get(m.file, set()))]
+        killer = self.memory.known.get(m.key, {}).get("by")
+        own = "test_repo_" + Path(m.file).stem  # the program that is named after the file
         with self.lock:
-            tests.sort(key=lambda t: (-self.kills[m.original, str(t)], -self.kills[m.file, str(t)],
-                                      programs.index(t.program), t.seconds))
+            tests.sort(key=lambda t: (str(t) != killer, -self.kills[m.original, str(t)],
+                                      not t.program.endswith(own), -self.kills[m.file, str(t)], programs.index(t.program), t.seconds))
         if self.most == 0:
             return tests
         turns: Counter[str] = Counter()  # of a loop test the first ones: the others are much alike
@@ -183,7 +190,7 @@ class Hunt:
         if told is None or told["result"] in ("no C", "the same"):
             return told
         if told["result"] == "killed":
-            same = told["program"] in PARTS[part].programs and told["tests"] == self.shop.digest_of(told["program"])
+            same = told["program"] in PARTS[part].programs and self.shop.still_tells(told["program"], told["tests"])
         else:
             same = told["tests"] == self.tests_digest(part)
         return told if same else None
@@ -195,6 +202,8 @@ class Hunt:
                 worker = self.free.pop()
             try:
                 told = self.tried(part, m, self.shop.folder / f"worker{worker}")
+            except NoProgram:
+                told = {"result": "no C"}
             finally:
                 with self.lock:
                     self.free.append(worker)
@@ -209,29 +218,43 @@ class Hunt:
         objects = [o for o in (self.shop.compile(s, where, where) for s in sources) if o]
         if len(objects) < len(sources):
             return {"result": "no C"}
+        tests = self.tests_for(part, m)
+        first, more = tests[:ONE_BY_ONE], tests[ONE_BY_ONE:]
         linked: dict[str, Path] = {}
-        for test in self.tests_for(part, m):
-            if test.program not in linked:
-                target = where / Path(test.program).name
-                linked[test.program] = target
-                if not self.shop.link(test.program, objects, target):
-                    return {"result": "no C"}
-            if not self.shop.ask(test, linked[test.program]):
-                with self.lock:
-                    self.kills[m.original, str(test)] += 1
-                    self.kills[m.file, str(test)] += 1
-                return {"result": "killed", "by": str(test), "program": test.program, "tests": self.shop.digest_of(test.program)}
-        if self.same_program(sources, where):
+        for program in dict.fromkeys(t.program for t in tests):
+            linked[program] = where / Path(program).name
+        killer = next((t for t in first if self.fails([t], objects, linked)), None)
+        if killer is None and self.same_program(sources, where):
             return {"result": "the same"}
-        return {"result": "survived", "by": "" if linked else "no test comes there", "tests": self.tests_digest(part)}
+        for program in linked if killer is None else []:
+            together = [t for t in more if t.program == program]
+            if together and self.fails(together, objects, linked):
+                killer = next((t for t in together if self.fails([t], objects, linked)), None)
+            if killer is not None:
+                break
+        if killer is None:
+            return {"result": "survived", "by": "" if tests else "no test comes there", "tests": self.tests_digest(part)}
+        with self.lock:
+            self.kills[m.original, str(killer)] += 1
+            self.kills[m.file, str(killer)] += 1
+        return {"result": "killed", "by": str(killer), "program": killer.program, "tests": self.shop.digest_of(killer.program)}
+
+    def fails(self, tests: list[Test], objects: list[Path], linked: dict[str, Path]) -> bool:
+        """Whether one of these tests of one program notices; the program is linked when it is asked first."""
+        program = tests[0].program
+        if not linked[program].exists() and not self.shop.link(program, objects, linked[program]):
+            raise NoProgram(program)
+        return not self.shop.ask(tests, linked[program])
 
     def same_program(self, sources: list[str], where: Path) -> bool:
         """The compiler makes the same code of it: nobody can tell."""
         options = ["-O2", "-g0", "-fno-sanitize=all"]
+        aside = where / "plain"  # not in place of the objects that are linked
+        aside.mkdir()
         for source in sources:
             codes = []
             for overlay in (where, None):
-                made = self.shop.compile(source, where, overlay, *options)
+                made = self.shop.compile(source, aside, overlay, *options)
                 codes.append(made.read_bytes() if made else b"")
             if codes[0] != codes[1]:
                 return False

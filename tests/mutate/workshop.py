@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -44,7 +45,8 @@ def run(command: list[str], where: Path, seconds: float = BUILD_SECONDS, **env: 
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 pass
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             return -1
 
 
@@ -56,6 +58,7 @@ class Workshop:
         self.lock = threading.Lock()
         self.coverage: dict[str, list[Test]] = {}
         self.digests: dict[str, str] = {}
+        self.gained: dict[tuple[str, str], bool] = {}  # by digests of a program, now and then
         self.links: dict[str, list[str]] = {}
         self.compiles: dict[str, list[str]] = {}  # by source file
         self.code: dict[str, set[int]] = {}  # by file: lines that gcov knows
@@ -112,14 +115,14 @@ class Workshop:
         only = [] if program.endswith("/property") else [str(self.folder / "only.o"), "-Wl,--wrap=_tcase_add_test"]
         return run(words[:first] + [str(o) for o in objects] + only + words[first:] + list(options), self.build) == 0
 
-    def ask(self, test: Test, program: Path, **env: str) -> bool:
-        """Whether the test passes."""
-        seconds = max(LEAST_SECONDS, PATIENCE * test.seconds)
+    def ask(self, tests: list[Test], program: Path, **env: str) -> bool:
+        """Whether these tests of one program pass."""
+        seconds = max(LEAST_SECONDS, PATIENCE * sum(test.seconds for test in tests))
         words = [str(program)]
         if program.name.startswith("property"):
-            words += test.name.split()
+            words += tests[0].name.split()
         else:
-            env["BERTH_ONLY"] = f",{test.name},"
+            env["BERTH_ONLY"] = f",{','.join(test.name for test in tests)},"
         return run(words, self.folder, seconds, CK_DEFAULT_TIMEOUT="60", CK_TIMEOUT_MULTIPLIER="0.25",
                    ASAN_OPTIONS="hard_rss_limit_mb=4000", **env) == 0
 
@@ -131,7 +134,30 @@ class Workshop:
             words = self.link_command(program)
             objects = [self.build / w for w in words if w.endswith(".o") or "support" in w]
             self.digests[program] = digest(*[str(hash_of(o)) for o in objects])
+            kept = self.folder / "tests" / self.digests[program]
+            kept.parent.mkdir(exist_ok=True)
+            if not kept.exists():
+                kept.write_text("\n".join(self.lines_of(program)), "utf-8")
         return self.digests[program]
+
+    def lines_of(self, program: str) -> list[str]:
+        """What the program's tests are written as: its own source, and what those of its folder share."""
+        name = Path(program).name
+        folder = self.source / Path(program).parent
+        own = [p for p in folder.glob("*.c") if p.stem == name or p.stem == name.replace("test_repo_", "test_")]
+        shared = sorted(p for p in folder.glob("*.[ch]") if not p.name.startswith("test_"))
+        return [line for path in own + shared for line in path.read_text("utf-8").splitlines()]
+
+    def still_tells(self, program: str, then: str) -> bool:
+        """Whether a program whose digest was that tells what it told: it is the same, or has only gained lines."""
+        now = self.digest_of(program)
+        with self.lock:
+            if now != then and (now, then) not in self.gained:
+                kept = self.folder / "tests" / then
+                lines = iter(self.lines_of(program))
+                # `in` goes on in the iterator where it has found the line before
+                self.gained[now, then] = kept.exists() and all(line in lines for line in kept.read_text("utf-8").splitlines())
+        return now == then or self.gained[now, then]
 
     def tests_of(self, program: str, files: list[str], arguments: str) -> list[Test]:
         """Each test of the program with the lines of these files that it runs. Remembered, since it takes a while."""
@@ -172,7 +198,7 @@ class Workshop:
             test = Test(program, name, seconds=30)
             counts = where / f"run{i}"
             begin = time.monotonic()
-            if not self.ask(test, target, GCOV_PREFIX=str(counts)):
+            if not self.ask([test], target, GCOV_PREFIX=str(counts)):
                 raise RuntimeError(f"{test} fails without any mutant")
             test.seconds = time.monotonic() - begin
             test.lines = read_lines(counts, where, self.source, code)

@@ -341,6 +341,10 @@ START_TEST(commit_cuts_a_plan_into_chunks)
     ck_assert_msg(db_int(&w.d, "SELECT count(*) FROM sessions WHERE status = 'SCHEDULED'") ==
                       (cuts[_i].n + 1) / 2,
                   "%s: not all are scheduled", what);
+    const uint32_t chunk = cuts[_i].chunk > 0 ? cuts[_i].chunk : cuts[_i].n;
+    const int64_t n = db_int(&w.d, "SELECT count(DISTINCT xmin::text) FROM berth.events");
+    ck_assert_msg(n == (cuts[_i].n + chunk - 1) / chunk, "%s: %lld transactions", what,
+                  (long long)n);
 }
 END_TEST
 
