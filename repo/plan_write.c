@@ -1,4 +1,5 @@
 /* plan_write.c - the rows of a chunk: one statement a table and kind, never one a session. */
+#include <assert.h>
 #include <string.h>
 
 #include "repo/allocation.h"
@@ -48,6 +49,7 @@ static struct places collect_places(struct plan_chunk *c)
             };
         }
     }
+    assert(v.n == n);
     return v;
 }
 

@@ -1,4 +1,5 @@
 /* test_failure_record.c - a failure that says what the rows say already is counted, not written. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static const struct {
     {"a number beyond all", "01020304:99999999999999999999:00000000000000ff", 0, 0},
     {"a negative number", "01020304:-1:00000000000000ff", 0, 0},
     {"a count that is yet to come", "01020304:58:00000000000000ff", 0, 0},
+    {"counted in the group's first round", "01020304:0:00000000000000ff", 57, 255},
     {"just written", "01020304:57:00000000000000ff", 0, 255},
     {"seven rounds ago", "01020304:50:00000000000000ff", 7, 255},
 };
@@ -60,22 +62,28 @@ START_TEST(a_digest_tells_apart_what_a_person_would)
 {
     static const struct shortage slots[] = {
         {.slot = 1, .requested = 5, .available = 3, .limit = 9},
-        {.slot = 1, .requested = 5, .available = 4, .limit = 9}};
+        {.slot = 1, .requested = 5, .available = 4, .limit = 9},
+        {.slot = 2, .requested = 5, .available = 3, .limit = 9},
+        {.slot = 1, .requested = 6, .available = 3, .limit = 9},
+        {.slot = 1, .requested = 5, .available = 3, .limit = 8}};
     static const struct cause base = {.kind = CAUSE_CAPACITY,
                                       .plugin = "resources",
                                       .subject = "a1",
                                       .message = "m",
                                       .slots = &slots[0],
                                       .n_slots = 1};
-    struct cause causes[6] = {base, base, base, base, base, base};
+    struct cause causes[10] = {base, base, base, base, base, base, base, base, base, base};
     causes[1].kind = CAUSE_INFEASIBLE;
     causes[2].subject = "a2";
     causes[3].message = "n";
     causes[4].slots = &slots[1];
     causes[5].retryable = true;
-    uint64_t seen[10];
+    causes[6].plugin = "other";
+    for (int i = 7; i < 10; i++)
+        causes[i].slots = &slots[i - 5];
+    uint64_t seen[14];
     uint32_t n = 0;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 10; i++)
         seen[n++] = failure_digest(
             &(struct decision){.outcome = OUTCOME_WAITING, .causes = &causes[i], .n_causes = 1});
     seen[n++] = failure_digest(
@@ -90,6 +98,78 @@ START_TEST(a_digest_tells_apart_what_a_person_would)
     ck_assert_msg(seen[0] == failure_digest(&(struct decision){
                                  .outcome = OUTCOME_WAITING, .causes = &copy, .n_causes = 1}),
                   "the same decision looks different");
+}
+END_TEST
+
+/* Rows hold it: another version of Berth must know its own failures again. */
+START_TEST(a_digest_is_the_same_in_every_version)
+{
+    const struct cause c = {.kind = CAUSE_CAPACITY, .plugin = "resources", .message = "m"};
+    const struct decision d = {
+        .outcome = OUTCOME_WAITING, .causes = &c, .n_causes = 1, .passed = 3};
+    ck_assert_msg(failure_digest(&d) == UINT64_C(0xd94b51ac393f17de), "it is %016" PRIx64, failure_digest(&d));
+}
+END_TEST
+
+/* --- who is carried --- */
+
+/* Of an id that ends in 5 a record is refreshed after 64 + 5 failures. */
+static const struct {
+    const char *what;
+    int32_t carried;
+    bool same, recorded;
+} carries[] = {
+    {"another failure", 0, false, false},
+    {"the same failure at once", 0, true, true},
+    {"the last that is carried", 67, true, true},
+    {"the one that refreshes the record", 68, true, false},
+};
+
+START_TEST(a_failure_is_carried_as_tabled)
+{
+    const struct decision d = {.outcome = OUTCOME_WAITING};
+    const struct session_rare rare = {.carried = carries[_i].carried,
+                                      .record_digest = failure_digest(&d) + !carries[_i].same};
+    const struct session session = {.id = {.b = {[15] = 5}}, .rare = &rare};
+    const struct snapshot s = {.sessions = &session, .n_sessions = 1};
+    ck_assert_msg(failure_is_recorded(&s, &d) == carries[_i].recorded, "%s is %s", carries[_i].what,
+                  carries[_i].recorded ? "written" : "carried");
+}
+END_TEST
+
+/* --- more rounds than were read --- */
+
+enum { STORED = 10, CARRY_MOST = INT32_MAX - 1 - STORED };
+
+static const struct {
+    const char *what;
+    uint64_t digest;
+    int32_t carried; /* of 10 + carried retries */
+    int64_t more;
+    bool known;
+    int32_t after; /* carried */
+} recounts[] = {
+    {"a session that never failed", 0, 0, 3, true, 0},
+    {"one that is carried without a record", 0, 4, 0, false, 4},
+    {"fewer rounds than were counted", 1, 4, -1, false, 4},
+    {"all that can be carried, so who knows how many", 1, CARRY_MOST, 0, false, CARRY_MOST},
+    {"no round more", 1, 4, 0, true, 4},
+    {"three rounds more", 1, 4, 3, true, 7},
+    {"one below what can be carried", 1, CARRY_MOST - 1, 0, true, CARRY_MOST - 1},
+    {"up to what can be carried", 1, CARRY_MOST - 1, 1, true, CARRY_MOST},
+    {"beyond what can be carried", 1, CARRY_MOST - 1, 5, true, CARRY_MOST},
+};
+
+START_TEST(a_count_goes_on_as_tabled)
+{
+    const char *what = recounts[_i].what;
+    struct session_rare rare = {.record_digest = recounts[_i].digest,
+                                .carried = recounts[_i].carried};
+    struct session s = {.retries = STORED + recounts[_i].carried, .rare = &rare};
+    const bool known = failure_recount(&s, &rare, recounts[_i].more);
+    ck_assert_msg(known == recounts[_i].known, "%s: it is %s", what, known ? "known" : "unknown");
+    ck_assert_msg(rare.carried == recounts[_i].after && s.retries == STORED + recounts[_i].after,
+                  "%s: carried %d, %d retries", what, rare.carried, s.retries);
 }
 END_TEST
 
@@ -206,6 +286,9 @@ int main(void)
     tcase_add_loop_test(pure, a_count_is_read_as_tabled, 0, ARRAY_SIZE(texts));
     tcase_add_test(pure, a_count_that_was_written_is_read);
     tcase_add_test(pure, a_digest_tells_apart_what_a_person_would);
+    tcase_add_test(pure, a_digest_is_the_same_in_every_version);
+    tcase_add_loop_test(pure, a_failure_is_carried_as_tabled, 0, ARRAY_SIZE(carries));
+    tcase_add_loop_test(pure, a_count_goes_on_as_tabled, 0, ARRAY_SIZE(recounts));
     tcase_add_test(rounds, the_same_failure_again_is_counted_and_not_written);
     tcase_add_test(rounds, who_was_left_out_has_not_failed);
     tcase_add_test(rounds, a_record_is_refreshed_now_and_then);

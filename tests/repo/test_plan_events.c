@@ -27,15 +27,15 @@ static struct world world_of_four(void)
 /* By number; without a cause of s4 there is nothing new to tell about it. */
 static const struct {
     const char *session; /* "": none */
-    enum event_type type;
     const char *from, *to, *reason, *cause;
+    enum event_type type;
     uint32_t n_allocations;
 } told[] = {
-    {"s1", EVENT_SESSION_SCHEDULED, "PENDING", "SCHEDULED", "scheduled", "", 2},
-    {"s2", EVENT_SESSION_WAITING, "PENDING", "PENDING", "predicate-checks-failed", "runs 3 of 3",
+    {"s1", "PENDING", "SCHEDULED", "scheduled", "", EVENT_SESSION_SCHEDULED, 2},
+    {"s2", "PENDING", "PENDING", "predicate-checks-failed", "runs 3 of 3", EVENT_SESSION_WAITING,
      0},
-    {"s3", EVENT_SESSION_CANCELLED, "PENDING", "CANCELLED", "pending-timeout", "waited", 0},
-    {"", EVENT_ROUND_FINISHED, "", "", "", "", 0},
+    {"s3", "PENDING", "CANCELLED", "pending-timeout", "waited", EVENT_SESSION_CANCELLED, 0},
+    {"", "", "", "", "", EVENT_ROUND_FINISHED, 0},
 };
 
 static void expect_event(const struct world *w, const struct commit_input *in,
@@ -120,6 +120,28 @@ START_TEST(commit_records_the_round_as_it_was)
 }
 END_TEST
 
+/* In any order of kernels: the list is in that of the ids, each once. */
+static const struct {
+    const char *agents, *listed;
+} spreads[] = {
+    {"a1,a1,a1,a1", "{a1}"},       {"a2,a1,a2,a1", "{a1,a2}"},    {"a1,a3,a2,a3", "{a1,a2,a3}"},
+    {"a3,a2,a1,a1", "{a1,a2,a3}"}, {"a1,a2,a3,a1", "{a1,a2,a3}"},
+};
+
+START_TEST(commit_lists_each_agent_of_a_session_once)
+{
+    CLEANUP(world_close)
+    struct world w = world_open("SELECT t.agent('a3', 'g1', 8, 0), t.session('s1', 1, 0, 4)");
+    struct err e = {.code = ERR_NONE};
+    struct commit_result r;
+    struct plan *p = world_plan(w.s, w.a);
+    plan_place(p, w.s, "s1", spreads[_i].agents);
+    struct commit_input in = world_commit(w.c, w.s, p);
+    assert_done(plan_commit(w.c, &in, w.a, &r, &e), &e, spreads[_i].agents);
+    world_expect(&w.d, "SELECT agent_ids FROM sessions", spreads[_i].listed, spreads[_i].agents);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("plan_events");
@@ -128,6 +150,7 @@ int main(void)
     tcase_add_test(tc, commit_tells_subscribers_what_is_tabled);
     tcase_add_test(tc, commit_records_a_failure_without_a_cause);
     tcase_add_test(tc, commit_records_the_round_as_it_was);
+    tcase_add_loop_test(tc, commit_lists_each_agent_of_a_session_once, 0, ARRAY_SIZE(spreads));
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);
 }

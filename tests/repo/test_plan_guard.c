@@ -48,6 +48,8 @@ static const struct {
      "agent_resources.used of slot mem is not a number"},
     {"a kernel of s1 runs", "", "UPDATE kernels SET status = 'RUNNING' WHERE id = t.id('s1/2')",
      "s1", "The status of kernel"},
+    {"the kernel of s2 runs", "", "UPDATE kernels SET status = 'RUNNING' WHERE id = t.id('s2/1')",
+     "s2", "The status of kernel"},
     {"a kernel of s1 went to another session", "",
      "UPDATE kernels SET session_id = t.id('s2') WHERE id = t.id('s1/2')", "s1",
      "The status of kernel"},

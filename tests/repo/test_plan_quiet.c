@@ -1,5 +1,7 @@
 /* test_plan_quiet.c - which commits may be passed over by a snapshot that is kept. On a server of
  * its own: transactions of other databases have ids from the same counter. */
+#include <libpq-fe.h>
+
 #include "repo/db_moment.h"
 #include "tests/repo/world.h"
 
@@ -40,12 +42,32 @@ START_TEST(commit_is_quiet_when_it_decides_nothing)
 }
 END_TEST
 
+/* A Manager that alters its tables does not hold up a round that has nothing to write there. */
+START_TEST(commit_of_nothing_waits_for_no_table_of_the_managers)
+{
+    CLEANUP(world_close) struct world w = world_open("SELECT t.session('s1', 1, 0)");
+    struct err e = {.code = ERR_NONE};
+    struct commit_result r;
+    struct plan *p = world_plan(w.s, w.a);
+    plan_say(p, w.s, w.a, "s1", OUTCOME_SKIPPED, CAUSE_QUEUE_POLICY, "not now");
+    struct commit_input in = world_commit(w.c, w.s, p);
+    PGconn *manager = PQconnectdb(w.d.conninfo);
+    PQclear(PQexec(manager, "BEGIN; LOCK sessions, kernels, resource_allocations, agents, "
+                            "agent_resources, session_scheduling_history"));
+    ck_assert_int_eq(PQtransactionStatus(manager), PQTRANS_INTRANS);
+    pg_deadline(w.c, in_ms(5000));
+    assert_done(plan_commit(w.c, &in, w.a, &r, &e), &e, "beside a transaction that locks them");
+    PQfinish(manager);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("plan_quiet");
     TCase *tc = tcase_create("plan_quiet");
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, commit_is_quiet_when_it_decides_nothing, 0, ARRAY_SIZE(commits));
+    tcase_add_test(tc, commit_of_nothing_waits_for_no_table_of_the_managers);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_PRIVATE);
 }
