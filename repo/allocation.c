@@ -225,3 +225,14 @@ int allocation_free(struct txn *t, const struct uuid *sessions, uint32_t n, stru
     *ret_n = n_rows;
     return 0;
 }
+
+static const char sql_end[] =
+    "UPDATE resource_allocations r SET free_at = now() FROM kernels k "
+    "WHERE k.id = r.kernel_id AND k.session_id = ANY($1::uuid[]) AND r.free_at IS NULL";
+
+int allocation_end(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
+                   struct err *e)
+{
+    const struct pg_param p[] = {param_array_uuid(a, sessions, n)};
+    return pg_exec(t, sql_end, p, ARRAY_SIZE(p), NULL, e);
+}

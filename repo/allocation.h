@@ -27,5 +27,8 @@ struct allocation_release { /* given back to agents, summed by session and slot 
  * buckets as a record. */
 int allocation_free(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
                     struct allocation_release **ret, uint32_t *ret_n, struct err *e) MUST_CHECK;
+/* The same for sessions whose kernels, locked, have no agent: nothing is given back. */
+int allocation_end(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
+                   struct err *e) MUST_CHECK;
 
 #endif

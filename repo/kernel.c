@@ -173,20 +173,23 @@ int kernel_terminate(struct txn *t, const struct uuid *sessions, uint32_t n, con
 }
 
 static const char sql_lock[] =
-    "SELECT u.ord, k.status IN (" SQL_KERNEL_STARTED ") FROM kernels k "
+    "SELECT u.ord, k.status IN (" SQL_KERNEL_STARTED "), k.agent IS NOT NULL FROM kernels k "
     "JOIN unnest($1::uuid[]) WITH ORDINALITY AS u(id, ord) ON u.id = k.session_id "
     "ORDER BY k.id FOR UPDATE OF k";
 
 int kernel_lock(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
-                bool *started, struct err *e)
+                struct kernels_locked *ret, struct err *e)
 {
     const struct pg_param p[] = {param_array_uuid(a, sessions, n)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(t, sql_lock, "ib", p, ARRAY_SIZE(p), &r, e) < 0)
+    if (pg_query(t, sql_lock, "ibb", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     for (uint32_t i = 0; i < n; i++)
-        started[i] = false;
-    for (uint32_t i = 0; i < rows_count(r); i++)
-        started[rows_int(r, i, 0) - 1] |= rows_bool(r, i, 1);
+        ret[i] = (struct kernels_locked){.started = false};
+    for (uint32_t i = 0; i < rows_count(r); i++) {
+        struct kernels_locked *v = &ret[rows_int(r, i, 0) - 1];
+        v->started |= rows_bool(r, i, 1);
+        v->placed |= rows_bool(r, i, 2);
+    }
     return 0;
 }

@@ -31,8 +31,13 @@ int kernel_cancel(struct txn *t, const struct uuid *sessions, uint32_t n, const 
 int kernel_terminate(struct txn *t, const struct uuid *sessions, uint32_t n, const char *reason,
                      struct arena *a, struct err *e) MUST_CHECK;
 
-/* Locks the kernels of these sessions by id; started[i]: a container of session i may exist. */
+struct kernels_locked { /* of a session */
+    bool started;       /* a container may exist */
+    bool placed;        /* one of them has an agent */
+};
+
+/* Locks the kernels of these sessions by id. ret: one for each session. */
 int kernel_lock(struct txn *t, const struct uuid *sessions, uint32_t n, struct arena *a,
-                bool *started, struct err *e) MUST_CHECK;
+                struct kernels_locked *ret, struct err *e) MUST_CHECK;
 
 #endif

@@ -84,7 +84,7 @@ static int choose_steps(struct cancel *c, struct err *e)
 {
     struct uuid *ids = arena_new(c->a, struct uuid, c->n);
     uint32_t *of = arena_new(c->a, uint32_t, c->n), n = 0;
-    bool *started = arena_new(c->a, bool, c->n);
+    struct kernels_locked *kernels = arena_new(c->a, struct kernels_locked, c->n);
     for (uint32_t i = 0; i < c->n; i++) {
         struct cancel_item *v = &c->items[i];
         if (v->status == NULL)
@@ -99,12 +99,14 @@ static int choose_steps(struct cancel *c, struct err *e)
         of[n] = i;
         ids[n++] = v->in->session_id;
     }
-    if (n > 0 && kernel_lock(c->t, ids, n, c->a, started, e) < 0)
+    if (n > 0 && kernel_lock(c->t, ids, n, c->a, kernels, e) < 0)
         return -1;
     for (uint32_t k = 0; k < n; k++) {
         struct cancel_item *v = &c->items[of[k]];
         const enum cancel_effect effect = session_status_on_cancel(v->status);
-        const bool at_once = effect == CANCEL_AT_ONCE || (effect == CANCEL_RELEASE && !started[k]);
+        const bool at_once =
+            effect == CANCEL_AT_ONCE || (effect == CANCEL_RELEASE && !kernels[k].started);
+        v->placed = kernels[k].placed;
         v->step = at_once ? STEP_CANCELLED : STEP_TERMINATING;
         v->counts = !at_once || effect == CANCEL_RELEASE;
         v->ret->status = at_once ? "CANCELLED" : "TERMINATING";
@@ -114,13 +116,12 @@ static int choose_steps(struct cancel *c, struct err *e)
 
 /* --- changing --- */
 
-/* The ids of the items with this step, and which they are. */
-static uint32_t with_step(const struct cancel *c, enum cancel_step step, struct uuid *ids,
-                          uint32_t *of)
+/* The ids of the items that are cancelled and have, or have not, an agent; and which they are. */
+static uint32_t cancelled_ids(const struct cancel *c, bool placed, struct uuid *ids, uint32_t *of)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n; i++) {
-        if (c->items[i].step != step)
+        if (c->items[i].step != STEP_CANCELLED || c->items[i].placed != placed)
             continue;
         of[n] = i;
         ids[n++] = c->items[i].in->session_id;
@@ -132,7 +133,7 @@ static int give_back(struct cancel *c, struct err *e)
 {
     struct uuid *ids = arena_new(c->a, struct uuid, c->n);
     uint32_t *of = arena_new(c->a, uint32_t, c->n), n_freed = 0;
-    const uint32_t n = with_step(c, STEP_CANCELLED, ids, of);
+    const uint32_t n = cancelled_ids(c, true, ids, of);
     struct allocation_release *freed = NULL;
     if (n == 0)
         return 0;
@@ -147,6 +148,15 @@ static int give_back(struct cancel *c, struct err *e)
         v->counts = true;
     }
     return 0;
+}
+
+/* Of those without an agent, which have nothing to give back. */
+static int end_requests(struct cancel *c, struct err *e)
+{
+    struct uuid *ids = arena_new(c->a, struct uuid, c->n);
+    uint32_t *of = arena_new(c->a, uint32_t, c->n);
+    const uint32_t n = cancelled_ids(c, false, ids, of);
+    return n > 0 ? allocation_end(c->t, ids, n, c->a, e) : 0;
 }
 
 static int compare_owners(const void *a, const void *b)
@@ -232,8 +242,8 @@ static int apply(struct cancel *c, struct err *e)
         any = any || c->items[i].step != STEP_NONE;
     if (!any)
         return 0;
-    if (give_back(c, e) < 0 || bump_owners(c, e) < 0 || mark_all(c, e) < 0 ||
-        cancel_record_history(c, e) < 0 ||
+    if (give_back(c, e) < 0 || end_requests(c, e) < 0 || bump_owners(c, e) < 0 ||
+        mark_all(c, e) < 0 || cancel_record_history(c, e) < 0 ||
         owner_count_live(c->t, c->owners, c->n_owners, c->a, e) < 0 ||
         cancel_record_events(c, e) < 0)
         return -1;

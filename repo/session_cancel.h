@@ -15,6 +15,7 @@ struct cancel_item { /* one session, as it is locked */
     struct uuid group_id;
     struct owner_key owners[N_OWNER_KINDS];
     enum cancel_step step;
+    bool placed; /* a kernel has an agent */
     bool counts; /* its owners have a session, or amounts, less */
 };
 

@@ -128,6 +128,32 @@ START_TEST(cancel_of_a_pending_session_frees_its_ledger)
 }
 END_TEST
 
+/* Of two kernels one was placed: whichever comes first by id, what it holds goes back. */
+START_TEST(cancel_of_a_half_placed_session_gives_back_what_is_held)
+{
+    static const char *const other[] = {"min", "max"};
+    char sql[600];
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT t.session('s1', 2, 10, 2), t.place('s1', 'a1', 'SCHEDULED'); "
+                   "UPDATE sessions SET status = 'PENDING'; "
+                   "WITH k AS (UPDATE kernels SET status = 'PENDING', agent = NULL WHERE id = "
+                   "(SELECT %s(id::text)::uuid FROM kernels) RETURNING id) "
+                   "UPDATE resource_allocations r SET reserved = 0, reserved_at = NULL "
+                   "FROM k WHERE r.kernel_id = k.id; "
+                   "UPDATE agent_resources SET reserved = reserved / 2 WHERE agent_id = 'a1'",
+                   other[_i]);
+    CLEANUP(world_close) struct world w = world_open(sql);
+    struct cancel_result r = cancel(&w, "s1", NULL);
+    ck_assert_str_eq(r.status, "CANCELLED");
+    expect_released(&r, "cpu=2 mem=10", other[_i]);
+    world_expect(&w.d, "SELECT trim_scale(sum(reserved))::text FROM agent_resources", "0",
+                 other[_i]);
+    ck_assert_int_eq(
+        db_int(&w.d, "SELECT count(*) FROM resource_allocations WHERE free_at IS NULL"), 0);
+    world_check(&w.d, other[_i]);
+}
+END_TEST
+
 /* Each bucket of a ledger row goes back to the same bucket of the agent. */
 START_TEST(cancel_gives_back_each_bucket)
 {
@@ -309,6 +335,7 @@ int main(void)
     tcase_add_test(tc, cancel_of_an_unknown_session_says_so);
     tcase_add_test(tc, cancel_of_a_broken_session_still_cancels);
     tcase_add_test(tc, cancel_of_a_pending_session_frees_its_ledger);
+    tcase_add_loop_test(tc, cancel_of_a_half_placed_session_gives_back_what_is_held, 0, 2);
     tcase_add_test(tc, cancel_gives_back_each_bucket);
     tcase_add_test(tc, cancels_and_a_commit_number_their_events_without_gaps);
     tcase_add_test(tc, session_last_causes_come_in_the_order_of_the_ids);
