@@ -68,78 +68,6 @@ int cursors_load(struct load *l, struct err *e)
     return 0;
 }
 
-/* --- owners of sessions that are not stored --- */
-
-static int one_text(struct load *l, const char *sql, const struct pg_param *p, const char *columns,
-                    const char **ret, struct err *e)
-{
-    CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(l->t, sql, columns, p, 1, &r, e) < 0)
-        return -1;
-    *ret = "";
-    if (rows_count(r) == 0 || rows_is_null(r, 0, 0))
-        return 0;
-    if (columns[0] == 'u') {
-        char text[UUID_TEXT];
-        struct uuid id = rows_uuid(r, 0, 0);
-        *ret = arena_strdup(l->a, uuid_format(&id, text));
-    } else {
-        *ret = arena_strdup(l->a, rows_text(r, 0, 0));
-    }
-    return 0;
-}
-
-static int spec_load(struct load *l, const struct snapshot_spec *q,
-                     struct snapshot_spec_owners *ret, struct err *e)
-{
-    const char *user = q->user, *domain = q->domain;
-    const struct pg_param key = param_text(q->access_key);
-    if (user == NULL &&
-        one_text(l, "SELECT \"user\" FROM keypairs WHERE access_key = $1", &key, "u", &user, e) < 0)
-        return -1;
-    struct uuid id;
-    const char *project = q->project != NULL ? q->project : "";
-    bool is_uuid = uuid_parse(project, &id);
-    const struct pg_param project_id = param_uuid(is_uuid ? &id : NULL);
-    if (domain == NULL && one_text(l, "SELECT domain_name FROM groups WHERE id = $1", &project_id,
-                                   "t", &domain, e) < 0)
-        return -1;
-    char lower[UUID_TEXT];
-    ret->owner[OWNER_KEYPAIR] = owner_intern(l, OWNER_KEYPAIR, q->access_key);
-    ret->owner[OWNER_USER] = owner_intern(l, OWNER_USER, user);
-    ret->owner[OWNER_PROJECT] =
-        owner_intern(l, OWNER_PROJECT, is_uuid ? uuid_format(&id, lower) : project);
-    ret->owner[OWNER_DOMAIN] = owner_intern(l, OWNER_DOMAIN, domain);
-    return 0;
-}
-
-static int specs_load(struct load *l, const struct snapshot_query *q,
-                      struct snapshot_spec_owners *ret, struct err *e)
-{
-    for (uint32_t i = 0; i < q->n_specs; i++)
-        if (spec_load(l, &q->specs[i], &ret[i], e) < 0)
-            return -1;
-    return 0;
-}
-
-/* Groups of sessions: those that pending sessions name, and those of the specs. */
-static int groups_load(struct load *l, const struct snapshot_query *q,
-                       struct snapshot_spec_owners *ret, struct err *e)
-{
-    struct uuid *extra = arena_new(l->a, struct uuid, q->n_specs);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < q->n_specs; i++)
-        if (q->specs[i].session_group != NULL)
-            extra[n++] = *q->specs[i].session_group;
-    if (session_group_load(l, extra, n, e) < 0)
-        return -1;
-    for (uint32_t i = 0; i < q->n_specs; i++)
-        ret[i].session_group = q->specs[i].session_group != NULL
-                                   ? builder_find_session_group(l->b, q->specs[i].session_group)
-                                   : NONE;
-    return 0;
-}
-
 /* --- the whole --- */
 
 struct pg_param load_limit(const struct load *l)
@@ -156,7 +84,7 @@ int load_all(struct load *l, const struct snapshot_query *q, struct snapshot_spe
     if (group_load(l, q->scaling_group, e) < 0 || slots_load(l, e) < 0 || cursors_load(l, e) < 0 ||
         agent_load(l, e) < 0 || container_load(l, e) < 0 || session_load(l, e) < 0 ||
         kernel_load(l, e) < 0 || allocation_load(l, e) < 0 || dependency_load(l, e) < 0 ||
-        specs_load(l, q, specs, e) < 0 || groups_load(l, q, specs, e) < 0)
+        specs_load(l, q, specs, e) < 0)
         return -1;
     return owner_load(l, e) < 0 || owner_usage_load(l, e) < 0 || other_pending_load(l, e) < 0 ? -1
                                                                                               : 0;

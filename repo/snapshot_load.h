@@ -16,6 +16,10 @@ struct snapshot_spec {
     const struct uuid *session_group; /* NULL: none */
 };
 
+/* Whether a session of one would be a session of the other. */
+bool spec_equal(const struct snapshot_spec *a, const struct snapshot_spec *b);
+struct snapshot_spec spec_copy(const struct snapshot_spec *q, struct arena *a);
+
 struct snapshot_query {
     const char *scaling_group; /* by name */
     const struct snapshot_spec *specs;
@@ -28,6 +32,11 @@ struct snapshot_query {
 struct snapshot_spec_owners {
     uint32_t owner[N_OWNER_KINDS];
     uint32_t session_group; /* NONE: unknown or not asked for */
+};
+
+struct loaded_spec { /* of a finished snapshot */
+    struct snapshot_spec spec;
+    struct snapshot_spec_owners found; /* as indexes of the snapshot */
 };
 
 /* ERR_NOT_FOUND, reason UNKNOWN_SCALING_GROUP. Fills *b up to, not including, builder_finish(), and

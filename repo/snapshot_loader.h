@@ -94,7 +94,10 @@ int kernel_load(struct load *l, struct err *e) MUST_CHECK;     /* their kernels 
 int allocation_load(struct load *l, struct err *e) MUST_CHECK; /* what the kernels ask for */
 int dependency_load(struct load *l, struct err *e) MUST_CHECK; /* what the sessions wait for */
 int session_group_load(struct load *l, const struct uuid *extra, uint32_t n_extra,
-                       struct err *e) MUST_CHECK;                 /* groups and members */
+                       struct err *e) MUST_CHECK; /* groups and members */
+/* Who the specs of the query are, then session_group_load() with theirs; ret: by spec. */
+int specs_load(struct load *l, const struct snapshot_query *q, struct snapshot_spec_owners *ret,
+               struct err *e) MUST_CHECK;
 int owner_load(struct load *l, struct err *e) MUST_CHECK;         /* limits, counts, versions */
 int owner_usage_load(struct load *l, struct err *e) MUST_CHECK;   /* usage, all groups */
 int other_pending_load(struct load *l, struct err *e) MUST_CHECK; /* the keys' queues elsewhere */

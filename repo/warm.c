@@ -2,10 +2,8 @@
 #include "repo/warm.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "repo/failure_record.h"
 #include "repo/warm_internal.h"
 #include "scheduler/snapshot_compare.h"
 
@@ -18,15 +16,16 @@
 /* Ids are compared modulo 2^32 where they are those of rows. */
 #define XIDS_MAX UINT64_C(100000000)
 
-size_t warm_bytes(const struct warm *w)
-{
-    return sizeof(*w) + arena_used(w->arena);
-}
-
-const struct snapshot *warm_snapshot(const struct warm *w)
-{
-    return w->s;
-}
+struct work { /* a load under way */
+    struct txn *t;
+    const struct snapshot_query *q;
+    const struct warm_options *options;
+    struct warm_here here;
+    struct warm *base;   /* NULL: nothing is kept, or no more */
+    struct warm *mine;   /* the same, where it may be changed; NULL: it may not */
+    struct warm *result; /* NULL: there is none yet */
+    struct warm_report report;
+};
 
 /* --- where we are --- */
 
@@ -63,149 +62,120 @@ static bool is_of_here(const struct warm *w, const struct warm_here *h)
 
 /* --- all of it --- */
 
-/* Takes *w's place. */
-static int load_whole(struct txn *t, const char *group, const struct warm_here *h, struct warm **w,
-                      struct err *e)
+static int load_whole(const struct work *k, struct warm **ret, struct err *e)
 {
-    warm_destroy(TAKE(*w));
-    const struct snapshot_query q = {.scaling_group = group};
     CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
-    CLEANUP(warm_destroyp) struct warm *fresh = warm_create(h);
+    CLEANUP(warm_destroyp) struct warm *fresh = warm_create(&k->here);
     struct load *l = arena_new(scratch, struct load, 1);
-    *l = (struct load){.t = t, .b = fresh->b, .a = scratch};
-    if (load_all(l, &q, NULL, e) < 0)
+    struct snapshot_spec_owners *found =
+        arena_new(scratch, struct snapshot_spec_owners, k->q->n_specs);
+    *l = (struct load){.t = k->t, .b = fresh->b, .a = scratch};
+    if (load_all(l, k->q, found, e) < 0)
         return -1;
-    warm_finish(fresh, l);
-    *w = TAKE(fresh);
+    warm_finish(fresh, l, k->q, found);
+    *ret = TAKE(fresh);
     return 0;
 }
 
-/* --- nothing but what every load reads anew --- */
+/* --- what is kept, brought up to date --- */
 
-static bool text_equal(const char *a, const char *b)
+/* Nobody reads what may be changed once there is something newer. */
+static void drop_base(struct work *k)
 {
-    return (a == NULL) == (b == NULL) && (a == NULL || strcmp(a, b) == 0);
+    if (k->mine != k->result)
+        warm_destroy(k->mine);
+    k->mine = NULL;
+    k->base = NULL;
 }
 
-static bool head_equal(const struct snapshot *x, const struct snapshot *y)
-{
-    bool same =
-        uuid_compare(&x->group_id, &y->group_id) == 0 && text_equal(x->group_name, y->group_name) &&
-        text_equal(x->scheduler, y->scheduler) && text_equal(x->strategy, y->strategy) &&
-        text_equal(x->bad_options, y->bad_options) && x->pending_timeout == y->pending_timeout &&
-        x->n_options == y->n_options && x->n_rr_cursors == y->n_rr_cursors;
-    for (uint32_t i = 0; same && i < x->n_options; i++)
-        same = text_equal(x->options[i].key, y->options[i].key) &&
-               text_equal(x->options[i].value, y->options[i].value);
-    for (uint32_t i = 0; same && i < x->n_rr_cursors; i++)
-        same = text_equal(x->rr_cursors[i].agent_id, y->rr_cursors[i].agent_id) &&
-               text_equal(x->archs[x->rr_cursors[i].arch], y->archs[y->rr_cursors[i].arch]);
-    return same;
-}
-
-/* The group's row and cursors, as a snapshot without tables. */
-static int load_head(struct txn *t, const char *group, struct arena *a, const struct snapshot **ret,
-                     struct err *e)
-{
-    struct load *l = arena_new(a, struct load, 1);
-    *l = (struct load){.t = t, .b = builder_create(a), .a = a};
-    if (group_load(l, group, e) < 0 || cursors_load(l, e) < 0)
-        return -1;
-    *ret = builder_finish(l->b);
-    return 0;
-}
-
-/* Every session that fails as it did is counted by the group's row alone. */
-static bool recount(struct warm *w, const struct snapshot *head)
-{
-    const int64_t more = head->failure_rounds - w->s->failure_rounds;
-    if (more < 0 || (more > 0 && w->extra.n_odd > 0))
-        return false;
-    for (uint32_t i = 0; more > 0 && i < w->s->n_sessions; i++) {
-        struct session *s = builder_session_at(w->b, i);
-        if (s->rare != &session_rare_none &&
-            !failure_recount(s, builder_session_rare(w->b, i), more))
-            return false; /* half done: the caller drops it */
-    }
-    builder_renew(w->b, head->observed_at, head->failure_rounds);
-    return true;
-}
-
-/* *ret: whether *w is the group's snapshot now. If not it may be half changed. */
-static int look_again(struct txn *t, const char *group, const struct warm_here *h, struct warm *w,
-                      bool *ret, struct err *e)
+static int load_unchanged(struct work *k, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
     const struct snapshot *head = NULL;
-    if (load_head(t, group, scratch, &head, e) < 0)
+    if (warm_head(k->t, k->q->scaling_group, scratch, &head, e) < 0)
         return -1;
-    *ret = head_equal(w->s, head) && recount(w, head);
-    w->moment.xmin = h->moment.xmin;
-    w->moment.xmax = h->moment.xmax;
+    if (!warm_head_equal(k->base, head))
+        return 0;
+    if (k->mine == NULL)
+        k->result = warm_renewed(k->base, head, &k->here);
+    else if (warm_renew(k->mine, head, &k->here))
+        k->result = k->mine;
     return 0;
 }
 
-static int bring_up_to_date(struct txn *t, const char *group, const struct warm_here *h,
-                            struct warm **w, enum load_kind *ret, struct err *e)
+static int bring_up_to_date(struct work *k, struct err *e)
 {
-    bool same = false;
-    if (quiet_since((*w)->moment.xmin, &h->moment)) {
-        if (look_again(t, group, h, *w, &same, e) < 0)
-            return -1;
-        *ret = same ? LOAD_UNCHANGED : LOAD_FULL;
-        return 0;
-    }
-    struct warm *newer = NULL;
-    if (warm_delta(t, group, h, *w, &newer, e) < 0)
-        return -1;
-    if (newer == NULL)
-        return 0;
-    warm_destroy(*w);
-    *w = newer;
-    *ret = LOAD_DELTA;
-    return 0;
+    const bool quiet =
+        quiet_since(k->base->moment.xmin, &k->here.moment) && warm_specs_suit(k->base, k->q);
+    const int rc =
+        quiet ? load_unchanged(k, e) : warm_delta(k->t, k->q, &k->here, k->base, &k->result, e);
+    if (k->result != NULL)
+        k->report.kind = quiet ? LOAD_UNCHANGED : LOAD_DELTA;
+    return rc;
 }
 
 /* --- the whole --- */
 
-static int check(struct txn *t, const char *group, const struct warm_here *h, struct arena *scratch,
-                 struct warm **w, struct warm_report *ret, struct err *e)
+static int check(struct work *k, struct arena *scratch, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *texts = arena_create();
     CLEANUP(warm_destroyp) struct warm *whole = NULL;
-    if (load_whole(t, group, h, &whole, e) < 0)
+    if (load_whole(k, &whole, e) < 0)
         return -1;
-    ret->checked = true;
-    ret->difference = arena_strdup(scratch, snapshot_difference((*w)->s, whole->s, texts));
-    (*w)->checked_at = whole->checked_at;
-    if (ret->difference == NULL)
+    k->report.checked = true;
+    k->report.difference =
+        arena_strdup(scratch, snapshot_difference(k->result->s, whole->s, texts));
+    k->result->checked_at = whole->checked_at;
+    if (k->report.difference == NULL)
         return 0;
-    warm_destroy(*w);
-    *w = TAKE(whole);
+    warm_destroy(k->result);
+    k->result = TAKE(whole);
     return 0;
 }
 
-static int load_here(struct txn *t, const char *group, const struct warm_options *o,
-                     struct arena *scratch, struct warm **w, struct warm_report *ret, struct err *e)
+static int load_here(struct work *k, struct arena *scratch, struct err *e)
 {
-    struct warm_here h = {.is_plain = false};
-    if (look_around(t, scratch, &h, e) < 0 ||
-        (*w != NULL && is_of_here(*w, &h) && bring_up_to_date(t, group, &h, w, &ret->kind, e) < 0))
+    if (look_around(k->t, scratch, &k->here, e) < 0 ||
+        (k->base != NULL && is_of_here(k->base, &k->here) && bring_up_to_date(k, e) < 0))
         return -1;
-    if (ret->kind == LOAD_FULL)
-        return load_whole(t, group, &h, w, e);
-    assert(*w != NULL); /* it was brought up to date */
-    if ((*w)->s->observed_at - (*w)->checked_at < o->check_us)
+    drop_base(k);
+    if (k->result == NULL)
+        return load_whole(k, &k->result, e);
+    if (k->result->s->observed_at - k->result->checked_at < k->options->check_us)
         return 0;
-    return check(t, group, &h, scratch, w, ret, e);
+    return check(k, scratch, e);
+}
+
+static int load_it(struct work *k, struct arena *scratch, struct err *e)
+{
+    if (load_here(k, scratch, e) == 0)
+        return 0;
+    drop_base(k);
+    warm_destroy(k->result);
+    return -1;
 }
 
 int warm_load(struct txn *t, const char *scaling_group, const struct warm_options *o,
               struct arena *scratch, struct warm **w, struct warm_report *ret, struct err *e)
 {
-    *ret = (struct warm_report){.kind = LOAD_FULL};
-    if (load_here(t, scaling_group, o, scratch, w, ret, e) == 0)
-        return 0;
-    warm_destroy(TAKE(*w));
-    return -1;
+    const struct snapshot_query q = {.scaling_group = scaling_group};
+    struct work k = {.t = t, .q = &q, .options = o, .base = *w, .mine = *w};
+    *w = NULL;
+    if (load_it(&k, scratch, e) < 0)
+        return -1;
+    *w = k.result;
+    *ret = k.report;
+    return 0;
+}
+
+int warm_load_beside(struct txn *t, const struct snapshot_query *q, const struct warm_options *o,
+                     struct arena *scratch, struct warm *base, struct warm **ret,
+                     struct warm_report *report, struct err *e)
+{
+    struct work k = {.t = t, .q = q, .options = o, .base = base};
+    if (load_it(&k, scratch, e) < 0)
+        return -1;
+    *ret = k.result;
+    *report = k.report;
+    return 0;
 }

@@ -17,6 +17,7 @@ enum { LEAST_SHARE = 2, LEAST_MANY = 64 };
 
 struct delta {
     struct txn *t;
+    const struct snapshot_query *q;
     const struct warm *old;
     struct load *l;
     struct pg_param since; /* xmin of then: an xid in text */
@@ -27,6 +28,7 @@ struct delta {
     uint32_t n_read_sessions, n_read_agents;
     uint32_t *owner_to; /* by owner of old->s: index in the builder, NONE: not met */
     uint32_t *slot_to;  /* by slot of old->s: index in the builder */
+    struct snapshot_spec_owners *found; /* by spec */
     char since_text[16];
 };
 
@@ -336,12 +338,12 @@ static int load_rows(struct delta *d, bool *ret, struct err *e)
     return 0;
 }
 
-static int load_delta(struct delta *d, const char *group, bool *ret, struct err *e)
+static int load_delta(struct delta *d, bool *ret, struct err *e)
 {
     struct load *l = d->l;
     bool changed = false;
     *ret = false;
-    if (group_load(l, group, e) < 0 || slots_load(l, e) < 0 || cursors_load(l, e) < 0)
+    if (group_load(l, d->q->scaling_group, e) < 0 || slots_load(l, e) < 0 || cursors_load(l, e) < 0)
         return -1;
     if (uuid_compare(&l->group_id, &d->old->s->group_id) != 0 || !slots_same(d))
         return 0;
@@ -352,13 +354,13 @@ static int load_delta(struct delta *d, const char *group, bool *ret, struct err 
     if (load_rows(d, ret, e) < 0 || !*ret)
         return *ret ? -1 : 0;
     return container_load(l, e) < 0 || dependency_load(l, e) < 0 ||
-                   session_group_load(l, NULL, 0, e) < 0 || owner_load(l, e) < 0 ||
+                   specs_load(l, d->q, d->found, e) < 0 || owner_load(l, e) < 0 ||
                    owner_usage_load(l, e) < 0 || other_pending_load(l, e) < 0
                ? -1
                : 0;
 }
 
-int warm_delta(struct txn *t, const char *scaling_group, const struct warm_here *h,
+int warm_delta(struct txn *t, const struct snapshot_query *q, const struct warm_here *h,
                const struct warm *old, struct warm **ret, struct err *e)
 {
     CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
@@ -367,14 +369,15 @@ int warm_delta(struct txn *t, const char *scaling_group, const struct warm_here 
     struct delta *d = arena_new(scratch, struct delta, 1);
     bool done = false;
     *l = (struct load){.t = t, .b = w->b, .a = scratch};
-    *d = (struct delta){.t = t, .old = old, .l = l};
+    *d = (struct delta){.t = t, .q = q, .old = old, .l = l};
+    d->found = arena_new(scratch, struct snapshot_spec_owners, q->n_specs);
     (void)snprintf(d->since_text, sizeof(d->since_text), "%u", (unsigned)old->moment.xmin);
     d->since = param_text(d->since_text);
     *ret = NULL;
-    if (load_delta(d, scaling_group, &done, e) < 0)
+    if (load_delta(d, &done, e) < 0)
         return -1;
     if (done) {
-        warm_finish(w, l);
+        warm_finish(w, l, q, d->found);
         w->checked_at = old->checked_at;
         *ret = TAKE(w);
     }

@@ -3,12 +3,19 @@
 
 #include "repo/warm_internal.h"
 
-struct warm *warm_create(const struct warm_here *h)
+static struct warm *warm_new(void)
 {
     struct warm *w = calloc(1, sizeof(*w));
     if (w == NULL)
         abort(); /* as an arena does */
+    atomic_init(&w->refs, 1);
     w->arena = arena_create();
+    return w;
+}
+
+struct warm *warm_create(const struct warm_here *h)
+{
+    struct warm *w = warm_new();
     w->b = builder_create(w->arena);
     w->moment = h->moment;
     w->moment.open = NULL;
@@ -18,12 +25,39 @@ struct warm *warm_create(const struct warm_here *h)
     return w;
 }
 
+struct warm *warm_of_tables(struct warm *w)
+{
+    struct warm *n = warm_new();
+    n->root = w->root != NULL ? w->root : w;
+    atomic_fetch_add(&n->root->refs, 1);
+    n->extra = w->extra;
+    n->moment = w->moment;
+    for (int i = 0; i < WARM_TABLES; i++)
+        n->tables[i] = w->tables[i];
+    n->checked_at = w->checked_at;
+    n->specs = w->specs;
+    n->n_specs = w->n_specs;
+    n->has_guests = w->has_guests;
+    return n;
+}
+
 void warm_destroy(struct warm *w)
 {
-    if (w == NULL)
+    if (w == NULL || atomic_fetch_sub(&w->refs, 1) > 1)
         return;
+    warm_destroy(w->root);
     arena_destroy(w->arena);
     free(w);
+}
+
+size_t warm_bytes(const struct warm *w)
+{
+    return sizeof(*w) + arena_used(w->arena) + (w->root != NULL ? warm_bytes(w->root) : 0);
+}
+
+const struct snapshot *warm_snapshot(const struct warm *w)
+{
+    return w->s;
 }
 
 /* By the rows of the builder, which are in another order once it is finished. */
@@ -77,8 +111,10 @@ static uint32_t *count_ledger(struct warm *w, struct load *l, uint32_t n_session
     return rows;
 }
 
-void warm_finish(struct warm *w, struct load *l)
+void warm_finish(struct warm *w, struct load *l, const struct snapshot_query *q,
+                 const struct snapshot_spec_owners *found)
 {
+    const struct spec_keys *keys = warm_spec_keys(l, q, found);
     const uint32_t n_sessions = builder_n_sessions(w->b), n_agents = builder_n_agents(w->b);
     const uint32_t *rows = count_ledger(w, l, n_sessions);
     const char **agents = agent_ids(l, n_agents);
@@ -92,4 +128,5 @@ void warm_finish(struct warm *w, struct load *l)
     w->extra.agent_rows = arena_new(w->arena, uint32_t, (size_t)n_agents + 1);
     for (uint32_t i = 0; i < n_agents; i++)
         w->extra.agent_rows[snapshot_find_agent(w->s, agents[i])] = l->agent_rows[i];
+    warm_take_specs(w, q, keys);
 }

@@ -114,5 +114,11 @@ uint32_t *builder_session_rows(struct snapshot_builder *b);
 /* After that, for whom nobody else reads the snapshot beside: what was handed out is as of a later
  * moment. builder_session_at() then gives its sessions, by their index in it. */
 void builder_renew(struct snapshot_builder *b, int64_t observed_at, int64_t failure_rounds);
+/* For whom others read it: *s as of a later moment, in the arena. It shares the tables of *s, which
+ * must live as long, but for the sessions where ret_sessions is not NULL: a copy of the rows,
+ * to be changed before anybody else sees it; what is rare of them is still that of *s. */
+const struct snapshot *snapshot_renew(const struct snapshot *s, int64_t observed_at,
+                                      int64_t failure_rounds, struct arena *a,
+                                      struct session **ret_sessions);
 
 #endif

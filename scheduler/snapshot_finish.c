@@ -277,3 +277,17 @@ void builder_renew(struct snapshot_builder *b, int64_t observed_at, int64_t fail
     b->made->observed_at = observed_at;
     b->made->failure_rounds = failure_rounds;
 }
+
+const struct snapshot *snapshot_renew(const struct snapshot *s, int64_t observed_at,
+                                      int64_t failure_rounds, struct arena *a,
+                                      struct session **ret_sessions)
+{
+    struct snapshot *r = arena_memdup(a, s, sizeof(*s));
+    r->observed_at = observed_at;
+    r->failure_rounds = failure_rounds;
+    if (ret_sessions != NULL) {
+        *ret_sessions = arena_memdup(a, s->sessions, s->n_sessions * sizeof(*s->sessions));
+        r->sessions = *ret_sessions;
+    }
+    return r;
+}

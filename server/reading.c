@@ -29,6 +29,7 @@ struct snapshot_want reading_want(const struct reading *r)
 {
     return (struct snapshot_want){
         .rounds = r->c->app->rounds,
+        .config = r->c->app->config,
         .oldest_ns = r->oldest_ns,
         .deadline_ns = r->c->deadline_ns,
         .stopped = has_stopped,

@@ -32,22 +32,20 @@ static int load_once(struct round_load *l, struct pg *pg, struct arena *a, struc
     return txn_commit(&t, e);
 }
 
-/* Failures that a load from the beginning would meet, too. */
-static bool is_final(const struct err *e)
+bool load_failed_for_good(const struct err *e)
 {
     return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_CANCELLED ||
            e->code == ERR_NOT_FOUND || e->code == ERR_EXHAUSTED;
 }
 
-static void tell(const struct round_load *l, const struct warm_report *r)
+void load_tell_check(const char *scaling_group, const struct warm_report *r)
 {
-    metric_add(METRIC_round_loads_total, r->kind, 1);
     metric_add(METRIC_warm_checks_total, 0, r->checked);
     if (r->difference == NULL)
         return;
     metric_add(METRIC_warm_differences_total, 0, 1);
-    log_error("what a round had kept was not what the database holds; it was read anew",
-              LOG_STR("group", l->scaling_group), LOG_STR("kept_and_read", r->difference));
+    log_error("what was kept of a scaling group was not what the database holds; it was read anew",
+              LOG_STR("group", scaling_group), LOG_STR("kept_and_read", r->difference));
 }
 
 int round_load(struct round_load *l, struct pg *pg, struct arena *a, struct err *e)
@@ -60,7 +58,7 @@ int round_load(struct round_load *l, struct pg *pg, struct arena *a, struct err 
     l->warm = warm_keeper_take(l->keeper, l->scaling_group);
     const bool was_kept = l->warm != NULL;
     int rc = load_once(l, pg, a, &report, e);
-    if (rc < 0 && was_kept && !is_final(e)) {
+    if (rc < 0 && was_kept && !load_failed_for_good(e)) {
         log_err(LOG_WARN, "what a round had kept could not be brought up to date; it is read anew",
                 e, LOG_FIELDS(LOG_STR("group", l->scaling_group)));
         warm_destroy(TAKE(l->warm));
@@ -68,7 +66,8 @@ int round_load(struct round_load *l, struct pg *pg, struct arena *a, struct err 
     }
     if (rc < 0)
         return -1;
-    tell(l, &report);
+    metric_add(METRIC_round_loads_total, report.kind, 1);
+    load_tell_check(l->scaling_group, &report);
     l->snapshot = warm_snapshot(l->warm);
     return 0;
 }

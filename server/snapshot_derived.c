@@ -169,7 +169,7 @@ void shared_leave(struct shared_snapshot *s, struct shared_seat *seat)
         return;
     size_t bytes = arena_used(seat->arena);
     pthread_mutex_lock(&s->lock);
-    bool keep = s->n_idle < IDLE_MAX && bytes <= SEAT_BYTES + 2 * arena_used(s->arena);
+    bool keep = s->n_idle < IDLE_MAX && bytes <= SEAT_BYTES + 2 * warm_bytes(s->is.warm);
     if (keep) {
         seat->next = s->idle;
         s->idle = seat;

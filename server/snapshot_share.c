@@ -20,6 +20,7 @@ void shared_release(struct shared_snapshot *s)
     if (s == NULL || atomic_fetch_sub(&s->refs, 1) > 1)
         return;
     derived_finish(s);
+    warm_destroy(s->is.warm);
     arena_destroy(s->arena);
     free(s->spec_used);
     free(s);
@@ -136,7 +137,7 @@ static struct snapshot_query query_of(const struct entry *n, const struct snapsh
         .scaling_group = arena_strdup(a, n->group), .specs = copies, .n_specs = count};
 }
 
-static struct shared_snapshot *load(struct pg *pg, const struct round_service *rounds,
+static struct shared_snapshot *load(const struct snapshot_source *from,
                                     const struct snapshot_query *q, struct arena *a, struct err *e)
 {
     struct shared_snapshot *s = calloc(1, sizeof(*s));
@@ -146,30 +147,34 @@ static struct shared_snapshot *load(struct pg *pg, const struct round_service *r
     derived_init(s);
     s->read_ns = clock_ns(); /* the transaction begins later */
     atomic_store(&s->refs, 1);
-    if (snapshot_newest(rounds, pg, q, a, &s->is, e) < 0) {
+    if (snapshot_newest(from, q, a, &s->is, e) < 0) {
         shared_release(s);
         return NULL;
     }
-    atomic_store(&s->bytes, arena_used(a));
+    atomic_store(&s->bytes, arena_used(a) + warm_bytes(s->is.warm));
     s->spec_used = calloc((size_t)s->is.n_specs + 1, sizeof(*s->spec_used));
     if (s->spec_used == NULL)
         abort();
     return s;
 }
 
-/* With the lock, which is given up meanwhile. The new snapshot is the entry's, and *ret is held. */
+/* With the lock, which is given up meanwhile. The new snapshot is the entry's, and *ret is held. Of
+ * the one before nobody else makes it go: the entry is loading. */
 static int load_for(struct snapshot_share *x, struct entry *n, struct pg *pg,
                     const struct snapshot_want *w, struct shared_snapshot **ret, struct err *e)
 {
     struct arena *a = arena_create();
     const struct snapshot_query q = query_of(n, w->spec, a);
+    const struct snapshot_source from = {.rounds = w->rounds,
+                                         .config = w->config,
+                                         .pg = pg,
+                                         .base = n->current != NULL ? n->current->is.warm : NULL};
     n->loading = true;
     n->begun++;
     x->loads++;
     pthread_mutex_unlock(&x->lock);
-    metric_add(METRIC_snapshots_loaded_total, 0, 1);
     struct err why = {.code = ERR_NONE};
-    struct shared_snapshot *s = load(pg, w->rounds, &q, a, &why);
+    struct shared_snapshot *s = load(&from, &q, a, &why);
     pthread_mutex_lock(&x->lock);
     n->loading = false;
     n->failure = why;

@@ -30,6 +30,7 @@ struct shared_snapshot; /* held by a reference */
 
 struct snapshot_want {
     const struct round_service *rounds; /* whose policy */
+    const struct config *config;
     const char *scaling_group;
     const struct snapshot_spec *spec; /* must be among those loaded; NULL: none */
     int64_t oldest_ns;                /* CLOCK_MONOTONIC: not read before this moment */

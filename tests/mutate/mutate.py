@@ -50,7 +50,7 @@ PARTS = {
                                "repair")),
     "log": Part(["repo/event*.c", "repo/group_state.c", "repo/request.c"],
                 repo("event", "request", "text", "plan_commit", "plan_guard", "session_cancel", "scaling_group", "repair")),
-    "warm": Part(["repo/warm*.c", "repo/db_moment.c"], repo("warm", "warm_history")),
+    "warm": Part(["repo/warm*.c", "repo/db_moment.c"], repo("warm", "warm_beside", "warm_history")),
     "txn": Part(["repo/txn.c", "repo/lease.c"], repo("txn", "lease", "txn_faults", "plan_commit")),
 }
 
