@@ -55,7 +55,7 @@ START_TEST(commit_of_nothing_waits_for_no_table_of_the_managers)
     PQclear(PQexec(manager, "BEGIN; LOCK sessions, kernels, resource_allocations, agents, "
                             "agent_resources, session_scheduling_history"));
     ck_assert_int_eq(PQtransactionStatus(manager), PQTRANS_INTRANS);
-    pg_deadline(w.c, in_ms(5000));
+    pg_deadline(w.c, in_ms(15000));
     assert_done(plan_commit(w.c, &in, w.a, &r, &e), &e, "beside a transaction that locks them");
     PQfinish(manager);
 }

@@ -138,6 +138,29 @@ START_TEST(txn_commit_after_the_deadline_stores_nothing)
 }
 END_TEST
 
+/* A slow statement ends with the server's answer, a little before our own patience does. */
+START_TEST(txn_lets_the_server_end_a_slow_statement_first)
+{
+    const struct db d = prepared_db();
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    pg_deadline(c, in_ms(20000));
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(pg_query(t,
+                         "SELECT current_setting('statement_timeout')::interval <= '19.001 s', "
+                         "current_setting('statement_timeout')::interval > '14 s', "
+                         "current_setting('random_page_cost') = '1.1'",
+                         "bbb", NULL, 0, &r, &e),
+                &e, "read the limits");
+    ck_assert_msg(rows_bool(r, 0, 0), "the server waits longer than we do");
+    ck_assert_msg(rows_bool(r, 0, 1), "the server ends statements that had time");
+    ck_assert_msg(rows_bool(r, 0, 2), "writers look rows up as if each cost a seek");
+    ck_assert_msg(c->txn.timeout > in_ms(10000) && c->txn.timeout < in_ms(19001),
+                  "we know of another limit than the server");
+}
+END_TEST
+
 START_TEST(txn_of_a_stopped_process_gives_its_locks_back)
 {
     const struct db d = prepared_db();
@@ -314,6 +337,7 @@ int main(void)
     tcase_add_test(ends, txn_read_snapshot_is_one_snapshot_and_cannot_write);
     tcase_add_test(ends, txn_write_sees_what_others_committed);
     tcase_add_test(ends, txn_commit_after_the_deadline_stores_nothing);
+    tcase_add_test(ends, txn_lets_the_server_end_a_slow_statement_first);
     tcase_add_test(ends, txn_of_a_stopped_process_gives_its_locks_back);
     tcase_add_loop_test(again, txn_run_tries_again_as_tabled, 0, ARRAY_SIZE(retries));
     tcase_add_test(again, txn_run_stops_at_the_deadline);

@@ -7,6 +7,7 @@
 
 #include "repo/pg_conn.h"
 #include "repo/pg_query.h"
+#include "repo/pool.h"
 #include "tests/repo/support.h"
 
 static struct err e;
@@ -56,6 +57,52 @@ START_TEST(txn_fails_when_its_backend_is_terminated)
 }
 END_TEST
 
+static int64_t busy(void)
+{
+    struct pool_use use;
+    pool_use(POOL_DATABASE, &use);
+    return use.busy;
+}
+
+/* However it ends, and whether the server or the clock ends it: the gauge comes back to none. */
+START_TEST(txn_is_counted_while_it_lasts)
+{
+    const struct db d = prepared_db();
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    struct txn *t = NULL;
+    ck_assert_int_eq(busy(), 0);
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    ck_assert_int_eq(busy(), 1);
+    assert_done(txn_commit(&t, &e), &e, "commit");
+    ck_assert_msg(busy() == 0, "a commit leaves it busy");
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    txn_rollback(t);
+    ck_assert_msg(busy() == 0, "a rollback leaves it busy");
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    end_backends(&d);
+    assert_failed(add_one(t, 1), &e, ERR_UNAVAILABLE, "DATABASE_UNAVAILABLE", "a statement");
+    assert_failed(txn_commit(&t, &e), &e, ERR_UNAVAILABLE, "DATABASE_UNAVAILABLE", "a lost one");
+    ck_assert_msg(busy() == 0, "a connection that was lost before COMMIT leaves it busy");
+}
+END_TEST
+
+/* What was cancelled is rolled back on the connection it has, which stays. */
+START_TEST(txn_rollback_of_cancelled_work_keeps_the_connection)
+{
+    const struct db d = prepared_db();
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    struct txn *t = NULL;
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    const int pid = PQbackendPID(c->conn);
+    pg_cancel(c);
+    txn_rollback(t);
+    pg_deadline(c, 0);
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "the next piece of work");
+    ck_assert_msg(PQbackendPID(c->conn) == pid, "the connection was thrown away");
+    txn_rollback(t);
+}
+END_TEST
+
 START_TEST(txn_commit_that_kills_its_backend_is_known_to_be_rolled_back)
 {
     const struct db d = prepared_db();
@@ -88,6 +135,8 @@ START_TEST(txn_begin_on_a_standby_says_read_only)
     (void)fclose(f);
     pg_server_start();
     assert_failed(txn_begin(c, TXN_WRITE, &t, &e), &e, ERR_UNAVAILABLE, "READ_ONLY", "a write");
+    ck_assert_msg(strstr(e.detail, "read-write") != NULL, "the server's words are lost: %s",
+                  e.detail);
     assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, "a read");
     txn_rollback(t);
     pg_server_stop(false);
@@ -171,6 +220,8 @@ int main(void)
     Suite *s = suite_create("txn_faults");
     TCase *tc = tcase_create("faults");
     tcase_add_loop_test(tc, txn_fails_when_its_backend_is_terminated, 0, 2);
+    tcase_add_test(tc, txn_is_counted_while_it_lasts);
+    tcase_add_test(tc, txn_rollback_of_cancelled_work_keeps_the_connection);
     tcase_add_test(tc, txn_commit_that_kills_its_backend_is_known_to_be_rolled_back);
     tcase_add_test(tc, txn_begin_on_a_standby_says_read_only);
     tcase_add_loop_test(tc, txn_commit_whose_answer_is_lost_is_looked_up, 0, ARRAY_SIZE(losses));
