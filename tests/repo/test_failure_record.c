@@ -108,7 +108,8 @@ START_TEST(a_digest_is_the_same_in_every_version)
     const struct cause c = {.kind = CAUSE_CAPACITY, .plugin = "resources", .message = "m"};
     const struct decision d = {
         .outcome = OUTCOME_WAITING, .causes = &c, .n_causes = 1, .passed = 3};
-    ck_assert_msg(failure_digest(&d) == UINT64_C(0xd94b51ac393f17de), "it is %016" PRIx64, failure_digest(&d));
+    ck_assert_msg(failure_digest(&d) == UINT64_C(0xd94b51ac393f17de), "it is %016" PRIx64,
+                  failure_digest(&d));
 }
 END_TEST
 
