@@ -148,7 +148,7 @@ const char *loop_failure(struct loop *l, const char *group, struct arena *a)
     pthread_mutex_lock(&l->lock);
     const struct loop_group *g = loop_find(l, group);
     if (g != NULL && loop_group_is_failing(g))
-        why = arena_printf(a, "Rounds of the group fail: %s", g->why);
+        why = arena_printf(a, "%s%s", g->by_policy ? "" : "Rounds of the group fail: ", g->why);
     pthread_mutex_unlock(&l->lock);
     return why;
 }

@@ -40,8 +40,9 @@ DEFINE_CLEANUP(struct loop, loop_destroy)
 void loop_hint(struct loop *l, const char *group);
 
 /* Why this replica's rounds of the group fail, a sentence in the arena, once they failed too often
- * in a row to be chance and no other replica's round went well meanwhile; NULL: they do not. Any
- * thread. NULL loop: NULL. */
+ * in a row to be chance and no other replica's round went well meanwhile; NULL: they do not. What a
+ * policy said is told in the same words as when the policy is looked at, so that a policy mended
+ * while such a round runs is no other news. Any thread. NULL loop: NULL. */
 const char *loop_failure(struct loop *l, const char *group, struct arena *a);
 
 #endif

@@ -95,12 +95,13 @@ void loop_group_begin(struct loop_group *g, int64_t now_ns)
     g->begun_ns = now_ns;
 }
 
-void loop_group_note_failure(struct loop_group *g, const char *why, int64_t look_us)
+void loop_group_note_failure(struct loop_group *g, const struct err *why, int64_t look_us)
 {
     if (g->failures == 0)
         g->failing_us = look_us;
     g->failures += g->failures < UINT_MAX;
-    err_copy(g->why, sizeof(g->why), why);
+    err_copy(g->why, sizeof(g->why), why->message);
+    g->by_policy = why->code == ERR_PRECONDITION;
 }
 
 void loop_group_note_success(struct loop_group *g, int64_t epoch)

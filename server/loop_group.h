@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "scheduler/err.h"
+
 struct loop_times { /* nanoseconds, > 0 */
     int64_t interval_ns;
     int64_t hint_ns;
@@ -56,6 +58,7 @@ struct loop_group {
     unsigned failures;  /* in a row */
     int64_t failing_us; /* database time of a look before the first of them */
     char why[256];      /* the last of them: its sentence */
+    bool by_policy;     /* the last of them: the sentence is the policy's */
     int64_t due_ns;
     int64_t begun_ns;    /* the last round's begin; 0: none yet */
     int64_t early_ns;    /* how much of the interval jitter takes */
@@ -77,9 +80,9 @@ void loop_group_see_round(struct loop_group *g, int64_t start_us, int64_t look_u
 /* What made it fail may have been mended: no pause any more. */
 void loop_group_forgive(struct loop_group *g, int64_t now_ns);
 void loop_group_begin(struct loop_group *g, int64_t now_ns);
-/* What a round came to, while it still is running. why: one sentence, copied; look_us: the last
- * look. */
-void loop_group_note_failure(struct loop_group *g, const char *why, int64_t look_us);
+/* What a round came to, while it still is running. why: its sentence is copied; look_us: the
+ * last look. */
+void loop_group_note_failure(struct loop_group *g, const struct err *why, int64_t look_us);
 void loop_group_note_success(struct loop_group *g, int64_t epoch);
 /* Has it failed so often that it is no chance, and nobody's round went well meanwhile? */
 bool loop_group_is_failing(const struct loop_group *g);

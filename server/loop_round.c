@@ -100,7 +100,7 @@ static void note(const struct attempt *t, enum loop_end end, const struct err *e
     const unsigned before = g->failures;
     const bool is_news = before == 0 || strcmp(g->why, e->message) != 0;
     if (end == LOOP_END_FAILED)
-        loop_group_note_failure(g, e->message, l->look_us);
+        loop_group_note_failure(g, e, l->look_us);
     else if (end == LOOP_END_DONE)
         loop_group_note_success(g, t->epoch);
     t->run->is_known = loop_group_is_failing(g) || e->code == ERR_PRECONDITION;

@@ -362,6 +362,28 @@ START_TEST(loop_tells_once_that_a_group_fails_and_once_that_it_is_well)
 }
 END_TEST
 
+/* The policy is mended, but no round can tell yet whether it goes well: still the same news. */
+START_TEST(loop_says_the_same_of_a_group_until_a_round_went_well)
+{
+    struct err e = {.code = ERR_NONE};
+    struct lease lease;
+    char told[512];
+    CLEANUP(redis_destroyp) struct redis *r = redis_open();
+    world_do(&d, "UPDATE scaling_groups SET scheduler = 'tetris' WHERE name = 'g1'");
+    start((const char *[]){"--loop-hint-interval=20ms", "--loop-backoff=40ms", NULL});
+    db_await(&d, HEALTH_TOLD(1, ""), "an event");
+    await_metric("berth_group_failures{group=\"g1\"}", 5);
+    while (lease_acquire(r, "g1", "elsewhere", 60000, &lease, &e) < 0)
+        assert_failed(-1, &e, ERR_CONFLICT, "LEASE_BUSY", "a lease that a round holds");
+    world_do(&d, "UPDATE scaling_groups SET scheduler = 'fifo' WHERE name = 'g1'");
+    const Berth__V1__ScalingGroup *g = group("g1");
+    ck_assert_uint_eq(g->n_health_reasons, 1);
+    db_text(&d, "SELECT reason FROM berth.events WHERE type = 6", told, sizeof(told));
+    ck_assert_str_eq(g->health_reasons[0], told);
+    assert_done(lease_release(r, &lease, &e), &e, "release it");
+}
+END_TEST
+
 /* One that told of a failure and is gone since cannot tell that it is over. */
 START_TEST(loop_tells_that_a_group_is_well_when_another_replica_said_otherwise)
 {
@@ -441,6 +463,7 @@ int main(void)
     add_case(s, "slow", loop_lets_no_group_wait_for_a_slow_one, 1);
     add_case(s, "stuck", loop_keeps_a_worker_for_others_when_slow_groups_are_many, 1);
     add_case(s, "health", loop_tells_once_that_a_group_fails_and_once_that_it_is_well, 1);
+    add_case(s, "mended", loop_says_the_same_of_a_group_until_a_round_went_well, 1);
     add_case(s, "other", loop_tells_that_a_group_is_well_when_another_replica_said_otherwise, 1);
     add_case(s, "agents", loop_tells_that_a_group_has_no_agents, 1);
     add_case(s, "backoff", loop_backs_off_when_the_database_refuses_and_says_so, 1);

@@ -33,10 +33,11 @@ static void check_next(int64_t wanted, const char *what)
 /* A round from `from` to `to` seconds; without jitter. */
 static void run(int from, int to, enum loop_end end)
 {
+    const struct err no = {.code = ERR_UNAVAILABLE, .message = "no"};
     loop_group_begin(group, AT(from));
     check_next(INT64_MAX, "while it runs");
     if (end == LOOP_END_FAILED)
-        loop_group_note_failure(group, "no", from * (int64_t)US_PER_S);
+        loop_group_note_failure(group, &no, from * (int64_t)US_PER_S);
     if (end == LOOP_END_DONE)
         loop_group_note_success(group, 7);
     loop_group_end(group, end, AT(to), 0);
