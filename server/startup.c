@@ -222,5 +222,9 @@ enum startup_state startup_look(struct startup *s, struct err *e, int *ret_exit)
     *e = s->why;
     *ret_exit = s->exit;
     pthread_mutex_unlock(&s->lock);
+    if (state != STARTUP_WAITS && s->started) {
+        pthread_join(s->thread, NULL); /* it has nothing left to do */
+        s->started = false;
+    }
     return state;
 }

@@ -29,7 +29,8 @@ int startup_create(struct app *app, struct startup **ret, struct err *e) MUST_CH
 void startup_destroy(struct startup *s); /* NULL is fine; ends it wherever it is */
 
 enum startup_state { STARTUP_WAITS, STARTUP_DONE, STARTUP_FAILED };
-/* FAILED: *e and *ret_exit (an exit code) say why. WAITS: *e is what it waits for. */
+/* FAILED: *e and *ret_exit (an exit code) say why. WAITS: *e is what it waits for. One thread only:
+ * that of the checks is joined when they are done. */
 enum startup_state startup_look(struct startup *s, struct err *e, int *ret_exit);
 
 #endif
