@@ -318,16 +318,19 @@ START_TEST(berthd_lets_a_round_and_streams_end_when_it_drains)
     use(&d);
     struct reply r = {.body = NULL}, watch = {.body = NULL};
     char text[8192];
+    uint8_t *begin;
+    size_t n;
     PGconn *c = PQconnectdb(d.conninfo);
     world_do(&d, "SELECT t.session('s1', 1, 1)");
     serve((const char *[]){"--grace-period=20s", "--repair-at-start=false", NULL});
     await_true(is_serving, NULL, "health to be SERVING");
     struct call_handle *w = call_begin(client, WATCH_PATH, -1);
     call_send(w, "", 0);
+    ck_assert_msg(call_receive(w, &begin, &n), "the watch does not begin");
+    free(begin);
     PQclear(PQexec(c, "BEGIN; SELECT 1 FROM agent_resources FOR UPDATE"));
     struct call_handle *k = call_begin(client, SCHEDULE_PATH, -1);
     call_send(k, "\x0a\x02g1", 4);
-
     db_await(&d, SQL_LOCK_WAITS, "the commit to wait");
     berthd_signal(SIGTERM);
     call_end(w, &watch);
