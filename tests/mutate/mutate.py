@@ -47,7 +47,7 @@ PARTS = {
     "rows": Part([f"repo/{noun}.c" for noun in ("agent", "kernel", "session", "session_row", "allocation", "owner_version",
                                                 "owner_usage")],
                  COMMIT + repo("cancel_locks", "session_cancel", "snapshot_load", "snapshot_owners", "snapshot_bad_rows",
-                               "repair")),
+                               "repair", "warm")),
     "log": Part(["repo/event*.c", "repo/group_state.c", "repo/request.c"],
                 repo("event", "request", "text", "plan_commit", "plan_guard", "session_cancel", "scaling_group", "repair")),
     "warm": Part(["repo/warm*.c", "repo/db_moment.c"], repo("warm", "warm_beside", "warm_history")),

@@ -62,7 +62,7 @@ FORBIDDEN = {
 # Modules of repo/ whose statements previews, lists and watches run.
 READ_BY = (
     "agent allocation dependency event kernel other_pending owner owner_usage owner_version "
-    "policy_limits scaling_group scheduler_opts session session_group session_load snapshot_load"
+    "policy_limits scaling_group scheduler_opts session session_group session_load snapshot_load snapshot_spec"
 ).split()
 NOT_SERVING = ("migrate", "adopt", "migrations")
 
