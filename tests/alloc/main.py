@@ -5,9 +5,11 @@ invariants hold, and another berthd does what was left."""
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,9 @@ class Campaign:
             self.counts["answered"] += 1
         except stubs.RpcFailure as failure:
             self.counts["refused"] += 1
+            if failure.code == "UNAVAILABLE":  # cut off: it ends, or it lives and said so
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.server.process.wait(0.5)
             if failure.code not in GOOD_CODES or not failure.message:
                 self.wrong.append(f"{where}: answered {failure}")
         self.counts["failed"] += self.failing.failed
@@ -121,6 +126,8 @@ class Campaign:
     def settle(self, where: str) -> None:
         """Whoever lives does what is left, and nothing contradicts anything."""
         try:
+            if self.server.process.poll() is not None:
+                raise ProcessLookupError("it has ended")
             schedule(self.server, 5)
         except Exception as error:  # pylint: disable=broad-except
             self.begin_again(where, error)
