@@ -39,7 +39,8 @@ class Part(NamedTuple):
     programs: list[str]  # whose tests are asked: those that come along at the mutant, the likeliest first
 
 
-COMMIT = repo("bystanders", "plan_guard", "plan_commit", "plan_again", "plan_count", "plan_events", "plan_failure", "plan_owners", "plan_quiet", "history", "agent", "failure_record", "round_trip")
+COMMIT = repo("bystanders", "plan_guard", "plan_commit", "plan_again", "plan_count", "plan_events", "plan_failure",
+              "plan_owners", "plan_quiet", "history", "agent", "failure_record", "round_trip")
 PARTS = {
     "validators": Part(["scheduler/validators/*.c"], unit("validators", "quotas", "round", "golden") + [PROPERTY]),
     "filters": Part(["scheduler/filters/*.c"], unit("placement", "session_groups", "round", "explain") + [PROPERTY]),

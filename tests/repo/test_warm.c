@@ -173,16 +173,6 @@ START_TEST(warm_load_sees_what_was_open_then)
 }
 END_TEST
 
-static void quiet_write(struct pg *c, const char *sql)
-{
-    struct err e = {.code = ERR_NONE};
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
-    assert_done(quiet_declare(t, &e), &e, "declare it quiet");
-    assert_done(pg_exec(t, sql, NULL, 0, NULL, &e), &e, sql);
-    assert_done(txn_commit(&t, &e), &e, "commit");
-}
-
 START_TEST(warm_load_notices_that_it_was_misled)
 {
     struct db d = world_create();
@@ -192,7 +182,7 @@ START_TEST(warm_load_notices_that_it_was_misled)
     CLEANUP(warm_destroyp) struct warm *w = NULL;
     const char *difference = NULL;
     load(c, &w, NULL, a, "the first load");
-    quiet_write(c, "UPDATE sessions SET priority = 77 WHERE name = 's2'");
+    world_write_quietly(c, "UPDATE sessions SET priority = 77 WHERE name = 's2'");
     ck_assert_int_eq(load(c, &w, &difference, a, "after a quiet write that was none"),
                      LOAD_UNCHANGED);
     ck_assert_msg(difference != NULL, "the difference was not noticed");
@@ -218,7 +208,7 @@ START_TEST(warm_load_counts_failures_that_nobody_wrote)
     CLEANUP(warm_destroyp) struct warm *w = NULL;
     load(c, &w, NULL, a, "the first load");
     for (int i = 1; i <= 3; i++) {
-        quiet_write(c, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
+        world_write_quietly(c, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
         ck_assert_int_eq(load(c, &w, NULL, a, "a round more"), LOAD_UNCHANGED);
         const struct session *x = &warm_snapshot(w)->sessions[0];
         ck_assert_msg(x->retries == 3 + i && x->rare->carried == i,
@@ -227,9 +217,9 @@ START_TEST(warm_load_counts_failures_that_nobody_wrote)
     world_do(&d, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
     ck_assert_int_eq(load(c, &w, NULL, a, "a round of somebody else"), LOAD_DELTA);
     ck_assert_msg(warm_snapshot(w)->sessions[0].rare->carried == 4, "its failure is not counted");
-    quiet_write(c, "UPDATE berth.group_state SET rr_cursors = '{\"x86_64\": \"a1\"}'");
+    world_write_quietly(c, "UPDATE berth.group_state SET rr_cursors = '{\"x86_64\": \"a1\"}'");
     ck_assert_int_eq(load(c, &w, NULL, a, "cursors that moved"), LOAD_FULL);
-    quiet_write(c, "UPDATE berth.group_state SET failure_rounds = 1");
+    world_write_quietly(c, "UPDATE berth.group_state SET failure_rounds = 1");
     ck_assert_int_eq(load(c, &w, NULL, a, "a count that went back"), LOAD_FULL);
 }
 END_TEST

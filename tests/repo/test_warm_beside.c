@@ -47,16 +47,6 @@ static struct warm *load(struct warm *base, const char *const *keys, int64_t che
     return w;
 }
 
-static void quiet_write(const char *sql)
-{
-    struct err e = {.code = ERR_NONE};
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
-    assert_done(quiet_declare(t, &e), &e, "declare it quiet");
-    assert_done(pg_exec(t, sql, NULL, 0, NULL, &e), &e, sql);
-    assert_done(txn_commit(&t, &e), &e, "commit");
-}
-
 /* Sessions are AK1's; nobody writes between the two loads. */
 static const struct {
     const char *what, *before[4], *after[4];
@@ -110,7 +100,7 @@ START_TEST(shared_snapshot_stays_as_it_was)
     struct warm *first = load(NULL, none, INT64_MAX, &report, "the first");
     struct warm *kept = first, *next = NULL;
     for (int i = 1; i <= 3; i++) {
-        quiet_write("UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
+        world_write_quietly(c, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
         next = load(kept, none, 0, &report, "one round more");
         ck_assert_msg(report.kind == LOAD_UNCHANGED, "kind %d", (int)report.kind);
         if (kept != first)
@@ -151,7 +141,7 @@ START_TEST(shared_snapshot_that_is_wrong_is_noticed)
     up("SELECT t.session('s1', 1, 1024)");
     const char *const keys[] = {"AK2", NULL};
     CLEANUP(warm_destroyp) struct warm *base = load(NULL, keys, INT64_MAX, &report, "the first");
-    quiet_write("UPDATE sessions SET priority = 77 WHERE name = 's1'");
+    world_write_quietly(c, "UPDATE sessions SET priority = 77 WHERE name = 's1'");
     CLEANUP(warm_destroyp) struct warm *wrong = load(base, keys, INT64_MAX, &report, "unchecked");
     ck_assert_int_eq(warm_snapshot(wrong)->sessions[0].priority,
                      warm_snapshot(base)->sessions[0].priority);

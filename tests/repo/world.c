@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "repo/db_moment.h"
+#include "repo/pg_query.h"
 #include "repo/scaling_group.h"
 
 static const char sql_functions[] =
@@ -303,4 +305,14 @@ void world_check(const struct db *d, const char *what)
     for (size_t i = 0; i < ARRAY_SIZE(invariants); i++)
         ck_assert_msg(db_int(d, invariants[i].sql) == 0, "%s: it does not hold that %s", what,
                       invariants[i].what);
+}
+
+void world_write_quietly(struct pg *c, const char *sql)
+{
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(quiet_declare(t, &e), &e, "declare it quiet");
+    assert_done(pg_exec(t, sql, NULL, 0, NULL, &e), &e, sql);
+    assert_done(txn_commit(&t, &e), &e, "commit");
 }

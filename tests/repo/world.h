@@ -66,6 +66,9 @@ struct commit_input world_commit(struct pg *c, const struct snapshot *s, struct 
  * are numbered without gaps. */
 void world_check(const struct db *d, const char *what);
 
+/* A transaction that is declared to change nothing that a round reads. */
+void world_write_quietly(struct pg *c, const char *sql);
+
 /* The outcome of session `name` in a plan. */
 const struct decision *plan_decision(const struct plan *p, const struct snapshot *s,
                                      const char *name);
