@@ -28,9 +28,11 @@ enum { SOON_MS = 10000, AWAIT_MS = 30000 };
 void client_setup(
     void); /* grpc_init() as the client needs it; grpc_shutdown_blocking() is the reverse */
 struct client;
+/* Connected, or the test fails. */
 struct client *client_open(const char *address);
-/* The same by TLS. All as PEM; roots: the CAs the client trusts; certificate and key: its own, or
- * NULL. */
+struct client *client_open_later(const char *address); /* connects with its first call */
+/* The same as client_open_later() by TLS. All as PEM; roots: the CAs the client trusts; certificate
+ * and key: its own, or NULL. */
 struct client *client_open_tls(const char *address, const char *roots, const char *certificate,
                                const char *key);
 void client_close(struct client *c);

@@ -31,7 +31,7 @@ static void write_callers(bool with_ann)
     free(eve);
 }
 
-static void start(const char *const *more)
+static void serve(const char *const *more)
 {
     const char *flags[16] = {"--credentials-interval=20ms", "--request-timeout=400ms"};
     size_t n = 2;
@@ -39,6 +39,11 @@ static void start(const char *const *more)
     for (; more != NULL && *more != NULL; more++)
         flags[n++] = *more;
     app = machine_start(flags);
+}
+
+static void start(const char *const *more)
+{
+    serve(more);
     client = client_open(server_address(app->server));
 }
 
@@ -197,7 +202,7 @@ START_TEST(certificate_is_a_caller_too)
         {"ann", GRPC_STATUS_PERMISSION_DENIED, "ROLE_FORBIDS"}, /* a viewer of that name: cy */
         {"unknown", GRPC_STATUS_UNAUTHENTICATED, "CREDENTIALS_UNKNOWN"},
     };
-    start((const char *const[]){certificate_path("--tls-certificate", "server.pem"),
+    serve((const char *const[]){certificate_path("--tls-certificate", "server.pem"),
                                 certificate_path("--tls-key", "server.key"),
                                 certificate_path("--tls-client-ca", "ca.pem"),
                                 "--tls-client-auth=require", NULL});

@@ -109,7 +109,7 @@ END_TEST
 START_TEST(tls_and_plaintext_do_not_meet)
 {
     start("server", NULL, NULL);
-    struct client *plain = client_open(server_address(app->server));
+    struct client *plain = client_open_later(server_address(app->server));
     ck_assert_msg(code_of(plain) == GRPC_STATUS_UNAVAILABLE, "a plaintext client is served");
     client_close(plain);
     machine_stop();
