@@ -84,7 +84,7 @@ static int resource_row(void *ctx, const struct pg_rows *r, struct err *e)
     l->agent_rows[agent]++;
     if (slot == NONE)
         return 0;
-    int64_t v[4] = {0, 0, 0, 0};
+    int64_t v[4];
     const char *problem;
     const char *column = resource_amounts(r, 0, 2, builder_slot_type(l->b, slot), v, &problem);
     if (column != NULL) {
@@ -164,11 +164,15 @@ static void lock_resource(const struct snapshot *s, const struct pg_rows *r, uin
     uint32_t slot = snapshot_find_slot(s, name);
     if (slot == NONE)
         return;
-    int64_t v[4] = {0, 0, 0, 0};
+    int64_t v[4];
     const char *column = resource_amounts(r, row, 2, s->slots[slot].type, v, &problem);
-    if (column != NULL && ret->problem == NULL)
-        ret->problem = arena_printf(a, "agent_resources.%s of slot %s %s", column, name, problem);
-    int64_t left = column == NULL ? amount_sub(v[0], held_of(v)) : 0;
+    if (column != NULL) { /* and nothing remains */
+        if (ret->problem == NULL)
+            ret->problem =
+                arena_printf(a, "agent_resources.%s of slot %s %s", column, name, problem);
+        return;
+    }
+    const int64_t left = amount_sub(v[0], held_of(v));
     ret->remaining[slot] = left > 0 ? left : 0;
 }
 

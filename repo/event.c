@@ -117,7 +117,7 @@ static int event_from_row(const struct pg_rows *r, uint32_t i, struct arena *a, 
     int64_t type = rows_int(r, i, COL_TYPE);
     *ret = (struct event){
         .sequence = rows_int(r, i, COL_SEQUENCE),
-        .type = type > EVENT_NONE && type < N_EVENT_TYPES ? (enum event_type)type : EVENT_NONE,
+        .type = (uint64_t)type < N_EVENT_TYPES ? (enum event_type)type : EVENT_NONE,
         .epoch = rows_int(r, i, COL_EPOCH),
         .has_session = !rows_is_null(r, i, COL_SESSION),
         .session_id = rows_uuid(r, i, COL_SESSION),

@@ -29,7 +29,7 @@ int request_find(struct txn *t, const struct request_key *k, struct arena *a, ui
         *ret_len = 0;
         return 0;
     }
-    size_t n = 0, len = 0;
+    size_t n, len;
     const uint8_t *hash = rows_bytea(r, 0, 1, &n);
     if (strcmp(rows_text(r, 0, 0), k->method) != 0 || n != sizeof(k->body_hash) ||
         memcmp(hash, k->body_hash, n) != 0) {
@@ -38,7 +38,7 @@ int request_find(struct txn *t, const struct request_key *k, struct arena *a, ui
         return err_meta(e, "request_id", "%s", k->id);
     }
     const uint8_t *answer = rows_bytea(r, 0, 2, &len);
-    *ret = len > 0 ? arena_memdup(a, answer, len) : arena_alloc(a, 1, 1);
+    *ret = arena_memdup(a, answer, len);
     *ret_len = len;
     return 0;
 }
@@ -49,8 +49,8 @@ int request_check(struct txn *t, const struct request_key *k, struct err *e)
         return 0;
     const struct pg_param p[] = {param_text(k->id)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (pg_query(t, "SELECT 1 FROM berth.requests WHERE request_id = $1", "i", p, ARRAY_SIZE(p), &r,
-                 e) < 0)
+    if (pg_query(t, "SELECT method FROM berth.requests WHERE request_id = $1", "t", p,
+                 ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     return rows_count(r) == 0 ? 0 : race(k, e);
 }
@@ -70,7 +70,7 @@ int request_store(struct txn *t, const struct request_key *k, const uint8_t *ans
         param_bytea(k->body_hash, sizeof(k->body_hash)),
         param_bytea(answer != NULL ? answer : (const uint8_t *)"", len),
     };
-    int64_t n = 0;
+    int64_t n;
     if (pg_exec(t, sql_store, p, ARRAY_SIZE(p), &n, e) < 0)
         return -1;
     return n == 1 ? 0 : race(k, e);

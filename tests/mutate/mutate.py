@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import shutil
@@ -50,8 +51,9 @@ PARTS = {
                  COMMIT + repo("cancel_locks", "session_cancel", "snapshot_load", "snapshot_owners", "snapshot_bad_rows",
                                "repair", "warm")),
     "log": Part(["repo/event*.c", "repo/group_state.c", "repo/request.c"],
-                repo("event", "request", "text", "plan_commit", "plan_guard", "session_cancel", "scaling_group", "repair")),
-    "warm": Part(["repo/warm*.c", "repo/db_moment.c"], repo("warm", "warm_beside", "warm_history")),
+                repo("event", "event_json", "event_log", "group_state", "request", "text", "plan_commit", "plan_guard", "session_cancel",
+                     "scaling_group", "repair")),
+    "warm": Part(["repo/warm*.c", "repo/db_moment.c"], repo("warm", "warm_beside", "warm_history", "warm_restart")),
     "txn": Part(["repo/txn.c", "repo/lease.c"], repo("txn", "lease", "txn_faults", "plan_commit")),
 }
 
@@ -279,6 +281,8 @@ def unused_equivalents(options: argparse.Namespace) -> list[str]:
 
 
 def hunt(options: argparse.Namespace, mutants: list[tuple[str, Mutant]]) -> int:
+    if options.jobs == 1:  # tests that look at ids of transactions need no server of their own then
+        os.environ["BERTH_TEST_ALONE"] = "yes"
     workshop = Workshop(options.source, options.folder)
     prey = Hunt(workshop, Memory(options.folder / "results.jsonl", options.fresh), options.jobs, options.most)
     begin = time.monotonic()

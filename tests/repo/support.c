@@ -291,6 +291,8 @@ const char *pg_server_data(void)
 
 static int use_servers(unsigned flags)
 {
+    if ((flags & SUPPORT_ALONE) != 0 && getenv("BERTH_TEST_ALONE") == NULL)
+        flags |= SUPPORT_PRIVATE;
     const bool private_ = (flags & (SUPPORT_PRIVATE | SUPPORT_POOLER)) != 0;
     const char *host = private_ ? NULL : getenv("BERTH_TEST_PGHOST");
     const bool rounds = (flags & SUPPORT_ROUNDS) != 0;

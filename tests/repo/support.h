@@ -24,6 +24,7 @@ enum support_flags {
     SUPPORT_REDIS = 2,
     SUPPORT_PRIVATE = 4, /* never shared ones: the tests stop and start them */
     SUPPORT_POOLER = 8,  /* PgBouncer in front of a private PostgreSQL */
+    SUPPORT_ALONE = 32,  /* nobody else writes: private, unless BERTH_TEST_ALONE promises it */
     SUPPORT_ROUNDS = 16  /* rounds run: a Redis of our own, leases go by the names of groups */
 };
 int support_run(Suite *suite, unsigned flags); /* the exit status for main() */

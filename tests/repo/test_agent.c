@@ -66,6 +66,42 @@ START_TEST(nothing_is_asked_of_no_agent)
 }
 END_TEST
 
+/* What a1 holds of its 8 cpu, and what of it may then be given away. */
+static const struct {
+    const char *what, *held;
+    int64_t remains; /* cpu */
+    const char *problem;
+} locks[] = {
+    {"an amount that is none", "used = 'NaN'", 0,
+     "agent_resources.used of slot cpu is not a number"},
+    {"more than there is", "reserved = 4, prereserved = 4, used = 4", 0, NULL},
+    {"all there is", "reserved = 2, prereserved = 3, used = 3", 0, NULL},
+    {"a part of each kind", "reserved = 1, prereserved = 2, used = 3", 2, NULL},
+    {"nothing", "reserved = 0", 8, NULL},
+};
+
+START_TEST(an_agent_that_is_locked_tells_what_remains)
+{
+    const char *what = locks[_i].what;
+    char sql[200];
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT t.hostile(); UPDATE agent_resources SET %s WHERE agent_id = 'a1' AND "
+                   "slot_name = 'cpu'",
+                   locks[_i].held);
+    CLEANUP(world_close) struct world w = world_open("");
+    world_do(&w.d, sql);
+    const uint32_t a1 = snapshot_find_agent(w.s, "a1"), cpu = snapshot_find_slot(w.s, "cpu");
+    struct agent_lock lock;
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    assert_done(txn_begin(w.c, TXN_WRITE, &t, &e), &e, what);
+    assert_done(agent_lock(t, w.s, &a1, 1, w.a, &lock, &e), &e, what);
+    ck_assert_msg(lock.remaining[cpu] == locks[_i].remains * AMOUNT_ONE, "%s: %lld remain", what,
+                  (long long)lock.remaining[cpu]);
+    ck_assert_pstr_eq(lock.problem, locks[_i].problem);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("agent");
@@ -73,6 +109,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, an_agent_takes_what_is_left_as_tabled, 0, ARRAY_SIZE(charges));
     tcase_add_test(tc, nothing_is_asked_of_no_agent);
+    tcase_add_loop_test(tc, an_agent_that_is_locked_tells_what_remains, 0, ARRAY_SIZE(locks));
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);
 }

@@ -86,6 +86,39 @@ START_TEST(request_without_id_stores_nothing)
 }
 END_TEST
 
+START_TEST(request_that_is_new_has_no_answer)
+{
+    CLEANUP(world_close) struct world w = world_open("");
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    struct err e = {.code = ERR_NONE};
+    const struct request_key k = key_of("r1", "CancelSession", 'a');
+    uint8_t old[] = "old", *answer = old;
+    size_t len = 3;
+    assert_done(txn_begin(w.c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(request_find(t, &k, w.a, &answer, &len, &e), &e, "find");
+    ck_assert_msg(answer == NULL && len == 0, "an answer of %zu bytes is there", len);
+}
+END_TEST
+
+START_TEST(request_check_tells_of_an_answer_that_is_there)
+{
+    CLEANUP(world_close) struct world w = world_open("");
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    struct err e = {.code = ERR_NONE};
+    const struct request_key first = key_of("r1", "CancelSession", 'a'),
+                             other = key_of("r2", "CancelSession", 'a'),
+                             none = {.method = "CancelSession"};
+    assert_done(txn_begin(w.c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(request_check(t, &first, &e), &e, "before");
+    assert_done(request_store(t, &first, (const uint8_t *)"answer", 6, &e), &e, "store");
+    assert_done(request_check(t, &other, &e), &e, "another id");
+    assert_done(request_check(t, &none, &e), &e, "no id");
+    assert_failed(request_check(t, &first, &e), &e, ERR_CONFLICT, "REQUEST_RACE", "the same id");
+    ck_assert_msg(e.n_meta == 1 && strcmp(e.meta[0].value, "r1") == 0, "the id is not told");
+    ck_assert_msg(e.retry_after_ms > 0, "nothing is said of asking again");
+}
+END_TEST
+
 /* --- with the work --- */
 
 static int answer_counts(void *ctx, const struct plan *p, struct arena *a, uint8_t **ret,
@@ -190,6 +223,8 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, request_is_found_only_when_it_is_the_same);
     tcase_add_test(tc, request_with_an_empty_answer_is_found);
+    tcase_add_test(tc, request_that_is_new_has_no_answer);
+    tcase_add_test(tc, request_check_tells_of_an_answer_that_is_there);
     tcase_add_test(tc, request_without_id_stores_nothing);
     tcase_add_test(tc, commit_stores_the_answer_with_the_last_chunk);
     tcase_add_test(tc, cancel_stores_its_answer);

@@ -1,7 +1,7 @@
 /* test_warm.c - each odd way in which rows change between two loads, and what the second then
- * reads. Random histories have test_warm_history.c. */
+ * reads. Random histories have test_warm_history.c, servers that were restarted
+ * test_warm_restart.c. */
 #include <libpq-fe.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -224,49 +224,6 @@ START_TEST(warm_load_counts_failures_that_nobody_wrote)
 }
 END_TEST
 
-/* Ids of transactions mean nothing after these. */
-static const struct {
-    const char *what;
-    bool crash;
-} restarts[] = {{"the server was restarted", false}, {"the server crashed", true}};
-
-START_TEST(warm_load_trusts_no_other_server)
-{
-    struct db d = world_create();
-    world_do(&d, sessions);
-    CLEANUP(pg_closep) struct pg *c = db_open(&d);
-    CLEANUP(arena_destroyp) struct arena *a = arena_create();
-    CLEANUP(warm_destroyp) struct warm *w = NULL;
-    load(c, &w, NULL, a, "the first load");
-    pg_server_stop(restarts[_i].crash);
-    pg_server_start();
-    ck_assert_msg(load(c, &w, NULL, a, restarts[_i].what) == LOAD_FULL, "%s", restarts[_i].what);
-}
-END_TEST
-
-START_TEST(warm_load_trusts_no_server_that_recovered)
-{
-    struct db d = world_create();
-    world_do(&d, sessions);
-    CLEANUP(pg_closep) struct pg *c = db_open(&d);
-    CLEANUP(arena_destroyp) struct arena *a = arena_create();
-    CLEANUP(warm_destroyp) struct warm *w = NULL;
-    load(c, &w, NULL, a, "the first load");
-    PGconn *victim = PQconnectdb(d.conninfo), *other = PQconnectdb(d.conninfo);
-    ck_assert_int_eq(PQstatus(victim), CONNECTION_OK);
-    ck_assert_int_eq(PQstatus(other), CONNECTION_OK);
-    kill(PQbackendPID(victim), SIGKILL); /* every other process of the server ends, too */
-    PGresult *r = PQexec(other, "SELECT pg_sleep(30)"); /* until it does */
-    ck_assert_int_ne(PQresultStatus(r), PGRES_TUPLES_OK);
-    PQclear(r);
-    PQfinish(other);
-    PQfinish(victim);
-    pg_server_start();
-    CLEANUP(pg_closep) struct pg *again = db_open(&d);
-    ck_assert_int_eq(load(again, &w, NULL, a, "after a recovery"), LOAD_FULL);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("warm");
@@ -276,8 +233,6 @@ int main(void)
     tcase_add_test(tc, warm_load_sees_what_was_open_then);
     tcase_add_test(tc, warm_load_notices_that_it_was_misled);
     tcase_add_test(tc, warm_load_counts_failures_that_nobody_wrote);
-    tcase_add_loop_test(tc, warm_load_trusts_no_other_server, 0, ARRAY_SIZE(restarts));
-    tcase_add_test(tc, warm_load_trusts_no_server_that_recovered);
     suite_add_tcase(s, tc);
-    return support_run(s, SUPPORT_PG | SUPPORT_PRIVATE);
+    return support_run(s, SUPPORT_PG | SUPPORT_ALONE);
 }

@@ -163,5 +163,5 @@ int main(void)
     tcase_add_test(tc, shared_snapshot_stays_as_it_was);
     tcase_add_test(tc, shared_snapshot_that_is_wrong_is_noticed);
     suite_add_tcase(s, tc);
-    return support_run(s, SUPPORT_PG);
+    return support_run(s, SUPPORT_PG | SUPPORT_ALONE);
 }

@@ -130,6 +130,14 @@ static const struct {
      "has 1g)."},
     {"architecture", "agent a arch=x; agent b arch=arm; agent c arch=x; session 1 arch=ppc",
      "No agent of this group has the architecture \"ppc\" (they have arm, x)."},
+    {"an architecture that only the first agent has",
+     "agent a arch=y; agent b arch=x; agent c arch=x; session 1 arch=ppc",
+     "No agent of this group has the architecture \"ppc\" (they have x, y)."},
+    {"more than eight architectures",
+     "agent a arch=1; agent b arch=2; agent c arch=3; agent d arch=4; agent e arch=5; agent f "
+     "arch=6; agent g arch=7; agent h arch=8; agent i arch=9; session 1 arch=ppc",
+     "No agent of this group has the architecture \"ppc\" (they have 1, 2, 3, 4, 5, 6, 7, 8, "
+     "...)."},
     {"designated", "agent a; session 1 designated=q,r strict",
      "None of the designated agents (q, r) is alive and schedulable in this group with the "
      "architecture \"x86_64\"."},
