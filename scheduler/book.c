@@ -1,6 +1,7 @@
 /* book.c - what is left on every agent. */
 #include "scheduler/book.h"
 
+#include "scheduler/closest.h"
 #include "scheduler/fit_index.h"
 
 /* Users choose which slots they ask for, and each choice has an index: what all of them may take is
@@ -57,6 +58,13 @@ struct book *book_create(const struct snapshot *s, const struct policy *p, bool 
     return b;
 }
 
+uint32_t book_closest(struct book *b, const struct requirement *r)
+{
+    if (b->closest == NULL)
+        b->closest = closest_create(&b->room, b->arena);
+    return closest_find(b->closest, &b->room, r);
+}
+
 bool book_spend(struct book *b, size_t bytes)
 {
     if (bytes > b->index_bytes)
@@ -84,6 +92,8 @@ void book_hold(struct book *b, uint32_t agent, const struct demand *d, int delta
         row[slot] = delta > 0 ? amount_sub(row[slot], d->request[slot])
                               : amount_add(row[slot], d->request[slot]);
     }
+    if (delta < 0 && b->closest != NULL)
+        closest_raise(b->closest, &b->room, agent);
     b->containers[agent] += (int64_t)delta * d->containers;
     if (b->n_log == BOOK_LOG)
         log_clear(b);

@@ -9,6 +9,7 @@
 #include "scheduler/members.h"
 #include "scheduler/shape.h"
 
+struct closest;
 struct fit_index;
 
 enum { BOOK_MAX_INDEXES = 64, BOOK_LOG = 1024 };
@@ -19,6 +20,7 @@ struct book {
     int64_t *remaining; /* NULL: nothing was held yet and the room borrows the capacities */
     int64_t *containers;
     struct members members;
+    struct closest *closest;                     /* NULL: nobody asked yet */
     struct fit_index *indexes[BOOK_MAX_INDEXES]; /* by track; NULL: not built */
     uint32_t uses[BOOK_MAX_INDEXES];             /* by track: questions so far */
     size_t index_bytes;                          /* that the indexes may still take */
@@ -28,6 +30,8 @@ struct book {
 
 struct book *book_create(const struct snapshot *s, const struct policy *p, bool empty,
                          struct arena *a);
+/* The candidate that comes closest to taking r, for want of slots alone: closest_find(). */
+uint32_t book_closest(struct book *b, const struct requirement *r);
 /* Takes bytes for an index; false: it would be too much, do without. */
 bool book_spend(struct book *b, size_t bytes);
 /* delta 1: hold the demand on the agent; -1: give it back. */

@@ -69,7 +69,7 @@ uint32_t placer_attempt(struct placer *p, struct book *b, uint32_t session, cons
                         struct report *report);
 void placer_undo(struct placer *p, struct book *b, const struct shape *h);
 /* Adds the cause why nobody takes the requirement, unless it is listed. */
-void placer_cause(struct placer *p, const struct book *b, const struct requirement *r,
+void placer_cause(struct placer *p, struct book *b, const struct requirement *r,
                   struct report *report);
 /* The cause a filter gives; *ret_about is the agent it is about, or NONE. */
 struct cause filter_cause(const struct chosen *f, const struct room *m, const struct requirement *r,

@@ -7,6 +7,8 @@
 
 #include "scheduler/cause.h"
 
+extern const struct plugin filter_architecture, filter_resources;
+
 enum { MAX_PLACE_CAUSES = 16, MAX_NAMED_KERNELS = 8 };
 
 static bool is_listed(const struct cause_list *l, const struct cause *c)
@@ -17,14 +19,45 @@ static bool is_listed(const struct cause_list *l, const struct cause *c)
     return false;
 }
 
-void placer_cause(struct placer *p, const struct book *b, const struct requirement *r,
+/* The filter of slots, if it is the first that applies but for that of the architecture; or NONE.
+ */
+static uint32_t slots_come_first(const struct policy *p, const struct room *m,
+                                 const struct requirement *r)
+{
+    for (uint32_t i = 0; i < p->filters.n; i++) {
+        const struct chosen *f = &p->filters.items[i];
+        if (f->plugin == &filter_resources)
+            return i;
+        if (f->plugin != &filter_architecture && filter_applies(f, m, r))
+            return NONE;
+    }
+    return NONE;
+}
+
+/* Whom the cause is about is enough of the entrants where only slots are missing: that is found
+ * without looking at all agents. */
+static bool lacks_slots(struct placer *p, struct book *b, const struct requirement *r,
+                        uint32_t *ret_closest, struct scan_failure *ret)
+{
+    const uint32_t filter = slots_come_first(p->policy, &b->room, r);
+    if (filter == NONE || p->chooser.plain_scan)
+        return false;
+    *ret_closest = book_closest(b, r);
+    *ret = (struct scan_failure){.filter = filter, .entrants = ret_closest, .n = 1};
+    return *ret_closest != NONE;
+}
+
+void placer_cause(struct placer *p, struct book *b, const struct requirement *r,
                   struct report *report)
 {
     struct scan_failure failure;
+    uint32_t closest;
     if (report->causes.n == MAX_PLACE_CAUSES)
         return;
-    uint32_t agent = scan_choose(&p->chooser.scan, &b->room, r, &failure);
-    assert(agent == NONE); /* whoever asks for causes was told that nobody fits */
+    if (!lacks_slots(p, b, r, &closest, &failure)) {
+        uint32_t agent = scan_choose(&p->chooser.scan, &b->room, r, &failure);
+        assert(agent == NONE); /* whoever asks for causes was told that nobody fits */
+    }
     const struct chosen *f = &p->policy->filters.items[failure.filter];
     struct entrants who = {.agents = failure.entrants, .n = failure.n, .whole = true};
     struct cause c = filter_cause(f, &b->room, r, &who, p->arena, &report->anchor);

@@ -1,5 +1,6 @@
 /* resources.c - filter 4: every requested slot is at most what remains on the agent. */
 #include "scheduler/cause.h"
+#include "scheduler/closest.h"
 #include "scheduler/plugin.h"
 
 static bool keep(const struct room *m, const struct requirement *r,
@@ -11,48 +12,6 @@ static bool keep(const struct room *m, const struct requirement *r,
         if (r->request[r->asked[i]] > remaining[r->asked[i]])
             return false;
     return true;
-}
-
-/* A slot's shortage relative to its request, as an exact fraction in (0, 1]. */
-struct fraction {
-    int64_t above, below;
-};
-
-static bool is_less(struct fraction a, struct fraction b)
-{
-    return (__int128)a.above * b.below < (__int128)b.above * a.below;
-}
-
-/* The largest relative shortage of an agent; gives up (and says so) when it reaches `limit`. */
-static bool shortage_below(const struct room *m, const struct requirement *r, uint32_t agent,
-                           struct fraction limit, struct fraction *ret)
-{
-    const int64_t *remaining = snapshot_row(m->snapshot, m->remaining, agent);
-    struct fraction worst = {0, 1};
-    for (uint32_t i = 0; i < r->n_asked; i++) {
-        int64_t asked = r->request[r->asked[i]], left = remaining[r->asked[i]];
-        struct fraction here = {asked - left, asked};
-        if (asked <= left || !is_less(worst, here))
-            continue;
-        if (!is_less(here, limit))
-            return false;
-        worst = here;
-    }
-    *ret = worst;
-    return true;
-}
-
-/* The agent with the smallest largest relative shortage; of equals the first, which has the
- * smallest id. Never a sum over different units. */
-static uint32_t closest(const struct room *m, const struct requirement *r,
-                        const struct entrants *who)
-{
-    uint32_t best = who->agents[0];
-    struct fraction least = {2, 1}; /* more than any */
-    for (uint32_t i = 0; i < who->n; i++)
-        if (shortage_below(m, r, who->agents[i], least, &least))
-            best = who->agents[i];
-    return best;
 }
 
 static void list_shortages(const struct room *m, const struct requirement *r, uint32_t agent,
@@ -80,7 +39,7 @@ static uint32_t explain(const struct room *m, const struct requirement *r,
                         struct arena *a, struct cause *ret)
 {
     (void)options;
-    uint32_t agent = closest(m, r, who);
+    uint32_t agent = closest_scan(m, r, who->agents, who->n);
     const char *id = m->snapshot->agents[agent].id;
     ret->kind = m->empty ? CAUSE_INFEASIBLE : CAUSE_CAPACITY;
     ret->subject = id;

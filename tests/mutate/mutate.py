@@ -44,7 +44,8 @@ COMMIT = repo("bystanders", "plan_guard", "plan_commit", "plan_again", "plan_cou
               "plan_owners", "plan_quiet", "history", "agent", "failure_record", "round_trip")
 PARTS = {
     "validators": Part(["scheduler/validators/*.c"], unit("validators", "quotas", "round", "golden") + [PROPERTY]),
-    "filters": Part(["scheduler/filters/*.c"], unit("placement", "session_groups", "round", "explain") + [PROPERTY]),
+    "filters": Part(["scheduler/filters/*.c", "scheduler/closest.c"],
+                    unit("closest", "placement", "session_groups", "round", "explain", "fit_index") + [PROPERTY]),
     "plan": Part(["repo/plan_*.c", "repo/plan_chunk.h", "repo/failure_record.c", "repo/history.c"], COMMIT + repo("request")),
     "rows": Part([f"repo/{noun}.c" for noun in ("agent", "kernel", "session", "session_row", "allocation", "owner_version",
                                                 "owner_usage")],
