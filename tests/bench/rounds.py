@@ -85,9 +85,9 @@ class Bench:
         server.await_health("SERVING")
         return server
 
-    def round(self, server: Server) -> tuple[float, Any]:
+    def round(self, server: Server, group: str = GROUP) -> tuple[float, Any]:
         begin = time.monotonic()
-        answer = server.client.call("ScheduleScalingGroup", timeout=RPC_SECONDS, scaling_group=GROUP, view=COUNTS)
+        answer = server.client.call("ScheduleScalingGroup", timeout=RPC_SECONDS, scaling_group=group, view=COUNTS)
         return time.monotonic() - begin, answer
 
     def plan(self, server: Server) -> Any:

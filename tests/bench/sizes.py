@@ -16,23 +16,38 @@ NAIVE_FACTOR = 50
 TRACE_GROUP = "openb"
 
 
-def gang(bench: rounds.Bench, times: int) -> Measure:
-    """A server that has planned before, as one that runs has; the best of several, noise only adds."""
+# A second group without anything, and a session that waits for its time.
+GANG_WAITS = """INSERT INTO scaling_groups SELECT (jsonb_populate_record(g, jsonb_build_object('name', 'idle',
+    'id', gen_random_uuid()))).* FROM scaling_groups g;
+UPDATE sessions SET session_type = 'BATCH', requested_starts_at = now() + interval '1 hour' WHERE status = 'PENDING'"""
+ROUNDS_BEFORE = 5  # each executor has its connection by then
+GANG_MAY_START = "UPDATE sessions SET requested_starts_at = NULL WHERE status = 'PENDING'"
+
+
+def gang(bench: rounds.Bench, times: int) -> list[Measure]:
+    """On a server that has had rounds before, as one that runs has: of another group, so that this one is read whole,
+    and then of this one. The best of several, noise only adds."""
     bench.make("gang", sessions=1, agents=10000, kernels=512)
-    took = []
-    for _ in range(times):
+    took: dict[str, list[float]] = {"idle": [], rounds.GROUP: []}
+    for before, times_ms in [item for item in took.items() for _ in range(times)]:
         name = bench.copy("gang")
+        bench.psql(name, "-c", GANG_WAITS)
         server = bench.server(name)
-        bench.plan(server)
+        for _ in range(ROUNDS_BEFORE):
+            bench.round(server, before)
+        bench.psql(name, "-c", GANG_MAY_START)
         seconds, answer = bench.round(server)
         if answer.counts.scheduled != 1:
             raise RuntimeError("the session was not scheduled")
-        print(f"512 kernels on 10,000 agents: {seconds:.3f} s; ms: {rounds.phases(answer)}", flush=True)
-        took.append(seconds)
+        print(f"512 kernels on 10,000 agents, after rounds of {before}: {seconds:.3f} s; ms: {rounds.phases(answer)}",
+              flush=True)
+        times_ms.append(seconds * 1e3)
         server.stop()
         bench.drop(name)
     bench.drop("gang")
-    return at_most("P8", "round, a session of 512 kernels on 10,000 agents", min(took) * 1e3, 50, "{:.0f} ms")
+    what = "round, a session of 512 kernels on 10,000 agents"
+    return [at_most("P8", f"{what}, all is read", min(took["idle"]), 50, "{:.0f} ms"),
+            at_most("P8", f"{what}, warm", min(took[rounds.GROUP]), 50, "{:.0f} ms")]
 
 
 def resident(pid: int, field: str) -> int:

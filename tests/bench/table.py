@@ -70,7 +70,7 @@ def part_idle_round(run: Run) -> list[Measure]:
 
 
 def part_gang(run: Run) -> list[Measure]:
-    return [sizes.gang(run.bench, 1 if run.quick else 3)]
+    return sizes.gang(run.bench, 1 if run.quick else 3)
 
 
 def part_previews(run: Run) -> list[Measure]:
