@@ -56,20 +56,25 @@ static void lane_remove(struct executors *p, struct executor_lane **at)
         p->last_turn = at;
 }
 
-/* Would a lot now be smaller than the one under way? */
-static bool is_small(const struct executor_lane *l)
+/* What becomes of the lane's jobs that can be done together. */
+enum together { MAY_RUN, HELD /* until hold_ns */, MUST_WAIT /* for one of the lots that run */ };
+
+static enum together together_now(const struct executor_lane *l)
 {
-    return l->together > 0 && l->queued_kin < l->in_lots;
+    if (l->queued_kin == 0 || l->together == 0)
+        return MAY_RUN;
+    if (l->together == TOGETHER_AT_A_TIME)
+        return MUST_WAIT;
+    const bool small = l->queued_kin < l->in_lots; /* a lot now, beside the one that runs */
+    return small && clock_ns() < l->hold_ns ? HELD : MAY_RUN;
 }
 
-/* The first job of a lane that may run now. While two lots of jobs that can be done together run,
- * or a small one would, more of them wait: so they become more, and whatever else the lane has does
- * not wait for them. */
+/* The first job of a lane that may run now. Those that can be done together are passed over while
+ * they wait: so they become more, and whatever else the lane has does not wait for them. */
 static struct job **first_ready(struct executor_lane *l, bool stopping)
 {
     struct job **at = &l->first;
-    if (stopping || l->queued_kin == 0 ||
-        (l->together < TOGETHER_AT_A_TIME && (!is_small(l) || clock_ns() >= l->hold_ns)))
+    if (stopping || together_now(l) == MAY_RUN)
         return at;
     while (*at != NULL && (*at)->run_many != NULL)
         at = &(*at)->next;
@@ -83,13 +88,6 @@ static bool is_ready(const struct executors *p, struct executor_lane *l)
            *first_ready(l, p->stopping) != NULL;
 }
 
-/* Is it only a matter of time? */
-static bool is_held(const struct executor_lane *l)
-{
-    return l->queued_kin > 0 && l->together < TOGETHER_AT_A_TIME && is_small(l) &&
-           clock_ns() < l->hold_ns;
-}
-
 /* The first lane that may run one more job; NULL: none, and *ret_held is when the first of those
  * that are held will be let go, 0: none is. */
 static struct executor_lane **find_turn(struct executors *p, int64_t *ret_held)
@@ -99,7 +97,7 @@ static struct executor_lane **find_turn(struct executors *p, int64_t *ret_held)
         struct executor_lane *l = *at;
         if (is_ready(p, l))
             return at;
-        if (is_held(l) && (*ret_held == 0 || l->hold_ns < *ret_held))
+        if (together_now(l) == HELD && (*ret_held == 0 || l->hold_ns < *ret_held))
             *ret_held = l->hold_ns;
     }
     return NULL;
@@ -262,7 +260,7 @@ static void put_job(struct executors *p, struct executor_lane *l, struct job *j)
     l->queued++;
     l->queued_kin += j->run_many != NULL;
     p->queued++;
-    if (is_ready(p, l) || (is_held(l) && !p->watched))
+    if (is_ready(p, l) || (together_now(l) == HELD && !p->watched))
         pthread_cond_signal(&p->work);
 }
 
