@@ -97,21 +97,26 @@ void closest_raise(struct closest *x, const struct room *m, uint32_t agent)
              m->snapshot->n_slots);
 }
 
-uint32_t closest_find(struct closest *x, const struct room *m, const struct requirement *r)
+/* The best so far, or whoever in the block comes closer. */
+static uint32_t search_block(const struct closest *x, const struct room *m,
+                             const struct requirement *r, uint32_t block, uint32_t best,
+                             struct fraction *least)
 {
     const struct snapshot *s = m->snapshot;
+    for (uint32_t i = block * BLOCK; i < block_end(m, block); i++)
+        if (agent_is_candidate(&s->agents[i]) && s->agents[i].arch == r->arch &&
+            shortage_below(snapshot_row(s, m->remaining, i), r, *least, least))
+            best = i;
+    measure(x, m, block); /* less may remain than when it was measured last */
+    return best;
+}
+
+uint32_t closest_find(struct closest *x, const struct room *m, const struct requirement *r)
+{
     uint32_t best = NONE;
     struct fraction least = more_than_any, bound;
-    for (uint32_t block = 0; block < x->n_blocks; block++) {
-        if (!shortage_below(block_most(x, m, block), r, least, &bound))
-            continue;
-        for (uint32_t i = block * BLOCK; i < block_end(m, block); i++)
-            if (agent_is_candidate(&s->agents[i]) && s->agents[i].arch == r->arch &&
-                shortage_below(snapshot_row(s, m->remaining, i), r, least, &least))
-                best = i;
-        if (best != NONE && least.above == 0)
-            return NONE;
-        measure(x, m, block); /* less may remain than when it was measured last */
-    }
-    return best;
+    for (uint32_t block = 0; block < x->n_blocks && least.above > 0; block++)
+        if (shortage_below(block_most(x, m, block), r, least, &bound))
+            best = search_block(x, m, r, block, best, &least);
+    return least.above > 0 ? best : NONE;
 }
