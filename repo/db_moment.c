@@ -17,6 +17,12 @@ bool db_mark_equal(const struct db_mark *a, const struct db_mark *b)
     return a->started == b->started && a->recovered == b->recovered && a->database == b->database;
 }
 
+bool db_moment_follows(const struct db_moment *then, const struct db_moment *now)
+{
+    return db_mark_equal(&then->mark, &now->mark) && now->xmin >= then->xmin &&
+           now->xmax - then->xmin <= XIDS_MAX;
+}
+
 static struct db_mark mark_of(const struct pg_rows *r)
 {
     return (struct db_mark){

@@ -30,6 +30,13 @@ struct db_moment {
 
 bool db_mark_equal(const struct db_mark *a, const struct db_mark *b);
 
+/* Ids are compared modulo 2^32 where they are those of rows. */
+#define XIDS_MAX UINT64_C(100000000)
+
+/* Whether what was read at `then` (mark and xmin) says anything at `now`: the same run of the same
+ * server, not before it, and not more than XIDS_MAX ids after. */
+bool db_moment_follows(const struct db_moment *then, const struct db_moment *now);
+
 int db_moment_read(struct txn *t, struct arena *a, struct db_moment *ret, struct err *e) MUST_CHECK;
 
 /* For a TXN_WRITE transaction that from its begin to its end writes no row that a snapshot is made

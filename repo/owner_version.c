@@ -22,17 +22,19 @@ int owner_bump(struct txn *t, const struct owner_key *v, uint32_t n, struct aren
     }
     const struct pg_param p[] = {param_array_int4(a, kinds, n), param_array_text(a, ids, n)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (n > 0 && pg_query(t, sql_bump, "ii", p, ARRAY_SIZE(p), &r, e) < 0)
+    if (n == 0)
+        return 0;
+    if (pg_query(t, sql_bump, "ii", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
-    for (uint32_t i = 0; n > 0 && i < rows_count(r); i++)
+    for (uint32_t i = 0; i < rows_count(r); i++)
         ret[rows_int(r, i, 0) - 1] = rows_int(r, i, 1);
     return 0;
 }
 
 #define SQL_AMOUNT "coalesce(r.used, r.requested)"
 #define SQL_USAGE_NOW(column, type)                                                                \
-    "SELECT u.ord, r.slot_name, sum(" SQL_AMOUNT "), bool_and(" SQL_AMOUNT " >= 0 AND " SQL_AMOUNT \
-    " <> 'NaN') FROM unnest($1::" type "[]) WITH ORDINALITY AS u(key, ord) "                       \
+    "SELECT u.ord, r.slot_name, sum(" SQL_AMOUNT "), bool_and(" SQL_AMOUNT " >= 0) "               \
+    "FROM unnest($1::" type "[]) WITH ORDINALITY AS u(key, ord) "                                  \
     "JOIN kernels k ON " column " = u.key JOIN resource_allocations r ON r.kernel_id = k.id "      \
     "WHERE k.status IN (" SQL_KERNEL_HOLDING ") "                                                  \
     "AND k.session_type IS DISTINCT FROM 'SYSTEM' AND r.free_at IS NULL GROUP BY 1, 2"
@@ -65,29 +67,35 @@ static struct pg_param keys_of_kind(const struct snapshot *s, enum owner_kind ki
     return is_uuid ? param_array_uuid(a, ids, n_keys) : param_array_text(a, texts, n_keys);
 }
 
+static int usage_of_kind(struct txn *t, const struct snapshot *s, enum owner_kind kind,
+                         struct owner_now *v, uint32_t n, struct arena *a, struct err *e)
+{
+    uint32_t *of_key = arena_new(a, uint32_t, n);
+    uint32_t n_keys;
+    const struct pg_param p[] = {keys_of_kind(s, kind, v, n, a, of_key, &n_keys)};
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    if (n_keys == 0)
+        return 0;
+    if (pg_query(t, sql_usage_now[kind], "itnb", p, ARRAY_SIZE(p), &r, e) < 0)
+        return -1;
+    for (uint32_t i = 0; i < rows_count(r); i++) {
+        struct owner_now *o = &v[of_key[rows_int(r, i, 0) - 1]];
+        uint32_t slot = snapshot_find_slot(s, rows_text(r, i, 1));
+        if (slot == NONE)
+            continue;
+        enum amount_error why = rows_amount(r, i, 2, s->slots[slot].type, &o->usage[slot]);
+        if (why != AMOUNT_OK || !rows_bool(r, i, 3))
+            o->slot_unreadable = s->slots[slot].name;
+    }
+    return 0;
+}
+
 int owner_usage_now(struct txn *t, const struct snapshot *s, struct owner_now *v, uint32_t n,
                     struct arena *a, struct err *e)
 {
-    uint32_t *of_key = arena_new(a, uint32_t, n);
-    for (int kind = 0; kind < N_OWNER_KINDS; kind++) {
-        uint32_t n_keys = 0;
-        const struct pg_param p[] = {
-            keys_of_kind(s, (enum owner_kind)kind, v, n, a, of_key, &n_keys)};
-        CLEANUP(rows_freep) struct pg_rows *r = NULL;
-        if (n_keys == 0)
-            continue;
-        if (pg_query(t, sql_usage_now[kind], "itnb", p, ARRAY_SIZE(p), &r, e) < 0)
+    for (int kind = 0; kind < N_OWNER_KINDS; kind++)
+        if (usage_of_kind(t, s, (enum owner_kind)kind, v, n, a, e) < 0)
             return -1;
-        for (uint32_t i = 0; i < rows_count(r); i++) {
-            struct owner_now *o = &v[of_key[rows_int(r, i, 0) - 1]];
-            uint32_t slot = snapshot_find_slot(s, rows_text(r, i, 1));
-            if (slot == NONE)
-                continue;
-            enum amount_error why = rows_amount(r, i, 2, s->slots[slot].type, &o->usage[slot]);
-            if (why != AMOUNT_OK || !rows_bool(r, i, 3))
-                o->slot_unreadable = s->slots[slot].name;
-        }
-    }
     return 0;
 }
 
@@ -106,9 +114,11 @@ int owner_count_live(struct txn *t, struct owner_count *v, uint32_t n, struct ar
     }
     const struct pg_param p[] = {param_array_text(a, keys, n)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    if (n > 0 && pg_query(t, sql_live, "ibi", p, ARRAY_SIZE(p), &r, e) < 0)
+    if (n == 0)
+        return 0;
+    if (pg_query(t, sql_live, "ibi", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
-    for (uint32_t i = 0; n > 0 && i < rows_count(r); i++) {
+    for (uint32_t i = 0; i < rows_count(r); i++) {
         struct owner_count *c = &v[rows_int(r, i, 0) - 1];
         if (rows_bool(r, i, 1))
             c->sftp_sessions += rows_int(r, i, 2);

@@ -69,7 +69,7 @@ int session_schedule(struct txn *t, const struct uuid *ids, const char *const *a
                      struct arena *a, struct err *e)
 {
     const struct pg_param p[] = {param_array_uuid(a, ids, n), param_array_text(a, agents, n)};
-    int64_t changed = 0;
+    int64_t changed;
     if (pg_exec(t, sql_schedule, p, ARRAY_SIZE(p), &changed, e) < 0)
         return -1;
     return expect_rows("PENDING to SCHEDULED", changed, n, e);
@@ -105,7 +105,7 @@ int session_fail(struct txn *t, const struct session_failure *v, uint32_t n, str
         param_array_int4(a, texts.ord, n),
         param_array_jsonb(a, texts.text, texts.n),
     };
-    int64_t changed = 0;
+    int64_t changed;
     if (pg_exec(t, sql_fail, p, ARRAY_SIZE(p), &changed, e) < 0)
         return -1;
     return expect_rows("failure", changed, n, e);
@@ -121,7 +121,7 @@ int session_mark_cancelled(struct txn *t, const struct uuid *ids, uint32_t n, co
                            const char *reason, struct arena *a, struct err *e)
 {
     const struct pg_param p[] = {param_array_uuid(a, ids, n), param_text(from), param_text(reason)};
-    int64_t changed = 0;
+    int64_t changed;
     if (pg_exec(t, sql_cancel, p, ARRAY_SIZE(p), &changed, e) < 0)
         return -1;
     return expect_rows("to CANCELLED", changed, n, e);
@@ -137,7 +137,7 @@ int session_mark_terminating(struct txn *t, const struct uuid *ids, uint32_t n, 
                              const char *reason, struct arena *a, struct err *e)
 {
     const struct pg_param p[] = {param_array_uuid(a, ids, n), param_text(from), param_text(reason)};
-    int64_t changed = 0;
+    int64_t changed;
     if (pg_exec(t, sql_terminate, p, ARRAY_SIZE(p), &changed, e) < 0)
         return -1;
     return expect_rows("to TERMINATING", changed, n, e);

@@ -110,8 +110,8 @@ void txn_rollback(struct txn *t)
 /* Waits in ever longer steps, up to half a second. */
 static void pause_before(unsigned attempt)
 {
-    const int ms = 20 << (attempt < 5 ? attempt : 5);
-    (void)poll(NULL, 0, ms < 500 ? ms : 500);
+    static const int ms[] = {20, 40, 80, 160, 320, 500};
+    (void)poll(NULL, 0, ms[attempt < ARRAY_SIZE(ms) ? attempt : ARRAY_SIZE(ms) - 1]);
 }
 
 /* One question on a fresh connection: 1 committed, 0 rolled back, -1 not known yet. A backend that
@@ -121,7 +121,7 @@ static int ask_outcome(struct pg *c, const char *xid, bool end_it, int64_t deadl
     static const char status_sql[] = "SELECT pg_xact_status($1::text::xid8)";
     static const char end_sql[] =
         "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity"
-        " WHERE backend_xid = $1::text::xid8::xid AND pid <> pg_backend_pid()";
+        " WHERE backend_xid = $1::text::xid8::xid"; /* never our own: it has no id */
     const char *const sqls[] = {status_sql, end_it ? end_sql : NULL};
     if (pg_connect(c, deadline, e) < 0)
         return -1;

@@ -13,15 +13,12 @@
     "resource_allocations,session_dependencies,session_groups,keypairs,users,"                     \
     "keypair_resource_policies,groups,domains,berth.group_state,berth.owner_versions"
 
-/* Ids are compared modulo 2^32 where they are those of rows. */
-#define XIDS_MAX UINT64_C(100000000)
-
 struct work { /* a load under way */
     struct txn *t;
     const struct snapshot_query *q;
     const struct warm_options *options;
     struct warm_here here;
-    struct warm *base;   /* NULL: nothing is kept, or no more */
+    struct warm *base;   /* NULL: nothing is kept; not looked at once it was dropped */
     struct warm *mine;   /* the same, where it may be changed; NULL: it may not */
     struct warm *result; /* NULL: there is none yet */
     struct warm_report report;
@@ -35,13 +32,13 @@ static const char sql_tables[] =
     "SELECT t.oids::int8[], (SELECT count(*) = cardinality(t.oids) AND bool_and(c.relkind = 'r' "
     "AND NOT c.relrowsecurity AND NOT c.relhassubclass AND NOT c.relhasrules) "
     "FROM pg_class c WHERE c.oid = ANY(t.oids)) "
-    "FROM (SELECT array_agg(to_regclass(n)::oid ORDER BY i) AS oids "
-    "FROM unnest(string_to_array('" TABLES "', ',')) WITH ORDINALITY AS u(n, i)) t";
+    "FROM (SELECT array_agg(to_regclass(n)::oid) AS oids "
+    "FROM unnest(string_to_array('" TABLES "', ',')) AS u(n)) t";
 
 static int look_around(struct txn *t, struct arena *a, struct warm_here *ret, struct err *e)
 {
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    uint32_t n = 0;
+    uint32_t n;
     if (db_moment_read(t, a, &ret->moment, e) < 0 ||
         pg_query(t, sql_tables, "Ib", NULL, 0, &r, e) < 0)
         return -1;
@@ -55,9 +52,8 @@ static int look_around(struct txn *t, struct arena *a, struct warm_here *ret, st
 /* Whether *w says anything about the database as it is here. */
 static bool is_of_here(const struct warm *w, const struct warm_here *h)
 {
-    return h->is_plain && db_mark_equal(&w->moment.mark, &h->moment.mark) &&
-           memcmp(w->tables, h->tables, sizeof(h->tables)) == 0 &&
-           h->moment.xmin >= w->moment.xmin && h->moment.xmax - w->moment.xmin <= XIDS_MAX;
+    return h->is_plain && db_moment_follows(&w->moment, &h->moment) &&
+           memcmp(w->tables, h->tables, sizeof(h->tables)) == 0;
 }
 
 /* --- all of it --- */
@@ -85,7 +81,6 @@ static void drop_base(struct work *k)
     if (k->mine != k->result)
         warm_destroy(k->mine);
     k->mine = NULL;
-    k->base = NULL;
 }
 
 static int load_unchanged(struct work *k, struct err *e)

@@ -22,8 +22,8 @@ struct delta {
     struct load *l;
     struct pg_param since; /* xmin of then: an xid in text */
     int64_t n_sessions, n_kernels, n_ledger, n_agents, n_resources; /* there are now */
-    uint8_t *session_dirty, *agent_dirty; /* by row of old->s; gone counts as dirty */
-    struct uuid *sessions;                /* to be read */
+    bool *session_dirty, *agent_dirty; /* by row of old->s; gone counts as dirty */
+    struct uuid *sessions;             /* to be read */
     const char **agents;
     uint32_t n_read_sessions, n_read_agents;
     uint32_t *owner_to; /* by owner of old->s: index in the builder, NONE: not met */
@@ -55,7 +55,7 @@ static void add_session(struct delta *d, const struct uuid *id)
 {
     uint32_t at = snapshot_find_session(d->old->s, id);
     if (at != NONE)
-        d->session_dirty[at] = 1;
+        d->session_dirty[at] = true;
     d->sessions[d->n_read_sessions++] = *id;
 }
 
@@ -63,7 +63,7 @@ static int find_sessions(struct delta *d, const char *sql, int64_t *ret_count, s
 {
     const struct pg_param p[] = {param_uuid(&d->l->group_id), d->since};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    uint32_t n = 0;
+    uint32_t n;
     if (pg_query(d->t, sql, "iU", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     *ret_count = rows_int(r, 0, 0);
@@ -81,7 +81,7 @@ static int find_agents(struct delta *d, const char *sql, int64_t *ret_count, str
 {
     const struct pg_param p[] = {param_uuid(&d->l->group_id), d->since};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    uint32_t n = 0;
+    uint32_t n;
     if (pg_query(d->t, sql, "iT", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     *ret_count = rows_int(r, 0, 0);
@@ -93,7 +93,7 @@ static int find_agents(struct delta *d, const char *sql, int64_t *ret_count, str
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = snapshot_find_agent(d->old->s, ids[i]);
         if (at != NONE)
-            d->agent_dirty[at] = 1;
+            d->agent_dirty[at] = true;
         d->agents[d->n_read_agents++] = ids[i];
     }
     return 0;
@@ -114,20 +114,20 @@ static void add_unreadable(struct delta *d)
     d->sessions = sessions;
     d->agents = agents;
     for (uint32_t i = 0; i < s->n_sessions; i++)
-        if (d->old->extra.again[i] != 0 && d->session_dirty[i] == 0)
+        if (d->old->extra.again[i] && !d->session_dirty[i])
             add_session(d, &s->sessions[i].id);
     for (uint32_t i = 0; i < s->n_agents; i++) {
-        if (s->agents[i].bad_data == NULL || d->agent_dirty[i] != 0)
+        if (s->agents[i].bad_data == NULL || d->agent_dirty[i])
             continue;
-        d->agent_dirty[i] = 1;
+        d->agent_dirty[i] = true;
         d->agents[d->n_read_agents++] = s->agents[i].id;
     }
 }
 
 static int find_changes(struct delta *d, struct err *e)
 {
-    d->session_dirty = arena_new(d->l->a, uint8_t, (size_t)d->old->s->n_sessions + 1);
-    d->agent_dirty = arena_new(d->l->a, uint8_t, (size_t)d->old->s->n_agents + 1);
+    d->session_dirty = arena_new(d->l->a, bool, (size_t)d->old->s->n_sessions + 1);
+    d->agent_dirty = arena_new(d->l->a, bool, (size_t)d->old->s->n_agents + 1);
     if (find_sessions(d, sql_sessions, &d->n_sessions, e) < 0 ||
         find_sessions(d, sql_kernels, &d->n_kernels, e) < 0 ||
         find_sessions(d, sql_ledger, &d->n_ledger, e) < 0 ||
@@ -184,7 +184,7 @@ static void keep_agents(struct delta *d)
 {
     const struct snapshot *s = d->old->s;
     for (uint32_t i = 0; i < s->n_agents; i++) {
-        if (d->agent_dirty[i] != 0)
+        if (d->agent_dirty[i])
             continue;
         struct agent agent = s->agents[i];
         agent.containers = 0; /* counted anew */
@@ -209,7 +209,7 @@ static uint32_t keep_owner(struct delta *d, uint32_t owner)
 static void keep_grouping(struct delta *d, uint32_t i, uint32_t session)
 {
     struct load *l = d->l;
-    if (d->old->extra.has_group == NULL || d->old->extra.has_group[i] == 0)
+    if (d->old->extra.has_group == NULL || !d->old->extra.has_group[i])
         return;
     l->groupings = arena_grow(l->a, l->groupings, &l->cap_groupings, (size_t)l->n_groupings + 1,
                               sizeof(*l->groupings));
@@ -249,25 +249,25 @@ static int drop_gone(struct delta *d, struct err *e)
 {
     const struct pg_param p[] = {param_uuid(&d->l->group_id)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    uint8_t *there = arena_new(d->l->a, uint8_t, (size_t)d->old->s->n_sessions + 1);
+    bool *there = arena_new(d->l->a, bool, (size_t)d->old->s->n_sessions + 1);
     if (pg_query(d->t, sql_ids, "u", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     for (uint32_t i = 0; i < rows_count(r); i++) {
         struct uuid id = rows_uuid(r, i, 0);
         uint32_t at = snapshot_find_session(d->old->s, &id);
         if (at != NONE)
-            there[at] = 1;
+            there[at] = true;
     }
     for (uint32_t i = 0; i < d->old->s->n_sessions; i++)
-        d->session_dirty[i] |= there[i] == 0;
+        d->session_dirty[i] |= !there[i];
     return 0;
 }
 
-static uint32_t n_clean(const uint8_t *dirty, uint32_t n)
+static uint32_t n_clean(const bool *dirty, uint32_t n)
 {
     uint32_t clean = 0;
     for (uint32_t i = 0; i < n; i++)
-        clean += dirty[i] == 0;
+        clean += !dirty[i];
     return clean;
 }
 
@@ -286,7 +286,7 @@ static int keep_sessions(struct delta *d, bool *ret, struct err *e)
         d->owner_to[i] = NONE;
     d->l->seeded_rows = arena_new(d->l->a, uint32_t, (size_t)read + s->n_sessions + 1);
     for (uint32_t i = 0; i < s->n_sessions; i++)
-        if (d->session_dirty[i] == 0 && !keep_session(d, i, more))
+        if (!d->session_dirty[i] && !keep_session(d, i, more))
             return 0;
     *ret = true;
     return 0;

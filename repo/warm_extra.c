@@ -17,9 +17,7 @@ struct warm *warm_create(const struct warm_here *h)
 {
     struct warm *w = warm_new();
     w->b = builder_create(w->arena);
-    w->moment = h->moment;
-    w->moment.open = NULL;
-    w->moment.n_open = 0;
+    w->moment = (struct db_moment){.mark = h->moment.mark, .xmin = h->moment.xmin};
     for (int i = 0; i < WARM_TABLES; i++)
         w->tables[i] = h->tables[i];
     return w;
@@ -52,7 +50,8 @@ void warm_destroy(struct warm *w)
 
 size_t warm_bytes(const struct warm *w)
 {
-    return sizeof(*w) + arena_used(w->arena) + (w->root != NULL ? warm_bytes(w->root) : 0);
+    const size_t own = sizeof(*w) + arena_used(w->arena);
+    return w->root != NULL ? own + warm_bytes(w->root) : own;
 }
 
 const struct snapshot *warm_snapshot(const struct warm *w)
@@ -74,11 +73,11 @@ static void take_groupings(struct warm *w, const struct load *l, const uint32_t 
     if (l->n_groupings == 0)
         return;
     w->extra.group_id = arena_new(w->arena, struct uuid, w->s->n_sessions);
-    w->extra.has_group = arena_new(w->arena, uint8_t, w->s->n_sessions);
+    w->extra.has_group = arena_new(w->arena, bool, w->s->n_sessions);
     for (uint32_t i = 0; i < l->n_groupings; i++) {
         uint32_t at = to[l->groupings[i].session];
         w->extra.group_id[at] = l->groupings[i].group;
-        w->extra.has_group[at] = 1;
+        w->extra.has_group[at] = true;
     }
 }
 
@@ -87,7 +86,7 @@ static void take_sessions(struct warm *w, const struct load *l, const uint32_t *
 {
     uint32_t n = w->s->n_sessions;
     w->extra.ledger_rows = arena_new(w->arena, uint32_t, (size_t)n + 1);
-    w->extra.again = arena_new(w->arena, uint8_t, (size_t)n + 1);
+    w->extra.again = arena_new(w->arena, bool, (size_t)n + 1);
     w->extra.n_odd = l->n_odd;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = to[i];
@@ -105,9 +104,7 @@ static uint32_t *count_ledger(struct warm *w, struct load *l, uint32_t n_session
         rows = arena_new(l->a, uint32_t, (size_t)n_sessions + 1);
     for (uint32_t i = 0; i < l->n_kernels; i++)
         rows[builder_kernel_session(w->b, i)] += l->ledger_rows[i];
-    arena_release(l->a, l->ledger_rows, ((size_t)l->n_kernels + 1) * sizeof(*l->ledger_rows));
-    l->ledger_rows = NULL;
-    l->n_kernels = 0;
+    arena_release(l->a, TAKE(l->ledger_rows), ((size_t)l->n_kernels + 1) * sizeof(*rows));
     return rows;
 }
 

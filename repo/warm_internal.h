@@ -14,9 +14,9 @@ enum { WARM_TABLES = 16 };
 struct warm_extra {
     uint32_t *ledger_rows; /* by session: live rows of its kernels */
     uint32_t *agent_rows;  /* by agent: rows in agent_resources */
-    uint8_t *again;        /* by session: read it anew each time, it is no plain row */
+    bool *again;           /* by session: read it anew each time, it is no plain row */
     struct uuid *group_id; /* by session: the group of sessions it names; NULL: none names one */
-    uint8_t *has_group;    /* by session; NULL likewise */
+    bool *has_group;       /* by session; NULL likewise */
     uint32_t n_odd;        /* sessions whose count of failures cannot be counted on */
 };
 
@@ -30,7 +30,7 @@ struct warm {
     struct loaded_spec *specs;
     uint32_t n_specs;
     bool has_guests;             /* owners or groups of sessions are there for a spec alone */
-    struct db_moment moment;     /* of the transaction it was read in; `open` is not kept */
+    struct db_moment moment;     /* of the transaction it was read in: mark and xmin alone */
     int64_t tables[WARM_TABLES]; /* oids */
     int64_t checked_at;          /* by observed_at */
 };

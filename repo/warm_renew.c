@@ -46,13 +46,7 @@ int warm_head(struct txn *t, const char *group, struct arena *a, const struct sn
 /* Every session that fails as it did is counted by the group's row alone. */
 static bool can_recount(const struct warm *w, int64_t more)
 {
-    return more == 0 || (more > 0 && w->extra.n_odd == 0);
-}
-
-static void set_moment(struct warm *w, const struct warm_here *h)
-{
-    w->moment.xmin = h->moment.xmin;
-    w->moment.xmax = h->moment.xmax;
+    return more >= 0 && (more == 0 || w->extra.n_odd == 0);
 }
 
 bool warm_renew(struct warm *w, const struct snapshot *head, const struct warm_here *h)
@@ -68,7 +62,7 @@ bool warm_renew(struct warm *w, const struct snapshot *head, const struct warm_h
             return false;
     }
     builder_renew(w->b, head->observed_at, head->failure_rounds);
-    set_moment(w, h);
+    w->moment.xmin = h->moment.xmin;
     return true;
 }
 
@@ -100,6 +94,6 @@ struct warm *warm_renewed(struct warm *w, const struct snapshot *head, const str
     for (uint32_t i = 0; sessions != NULL && i < n->s->n_sessions; i++)
         if (!recount(&sessions[i], more, n->arena))
             return NULL;
-    set_moment(n, h);
+    n->moment.xmin = h->moment.xmin;
     return TAKE(n);
 }

@@ -22,19 +22,19 @@ struct spec_keys *warm_spec_keys(const struct load *l, const struct snapshot_que
 static bool has_guests(const struct snapshot *s)
 {
     CLEANUP(arena_destroyp) struct arena *scratch = arena_create();
-    uint8_t *owners = arena_new(scratch, uint8_t, s->n_owners);
-    uint8_t *groups = arena_new(scratch, uint8_t, s->n_session_groups);
+    bool *owners = arena_new(scratch, bool, s->n_owners);
+    bool *groups = arena_new(scratch, bool, s->n_session_groups);
     uint32_t n_owners = 0, n_groups = 0;
     for (uint32_t i = 0; i < s->n_sessions; i++) {
         const struct session *x = &s->sessions[i];
         for (int kind = 0; kind < N_OWNER_KINDS; kind++) {
-            n_owners += owners[x->owner[kind]] == 0;
-            owners[x->owner[kind]] = 1;
+            n_owners += !owners[x->owner[kind]];
+            owners[x->owner[kind]] = true;
         }
         if (x->group == NONE)
             continue;
-        n_groups += groups[x->group] == 0;
-        groups[x->group] = 1;
+        n_groups += !groups[x->group];
+        groups[x->group] = true;
     }
     return n_owners < s->n_owners || n_groups < s->n_session_groups;
 }

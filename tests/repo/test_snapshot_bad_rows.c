@@ -112,6 +112,14 @@ static const struct {
     {"a kernel of another scaling group",
      "UPDATE kernels SET resource_group_id = t.id('g2') WHERE id = t.id('s1/1')", SESSION,
      "resource_group_id is not that of its session"},
+    {"a kernel of no scaling group",
+     "UPDATE kernels SET resource_group_id = NULL WHERE id = t.id('s1/1')", SESSION,
+     "resource_group_id is not that of its session"},
+    {"an agent's amount of no slot",
+     "ALTER TABLE agent_resources DROP CONSTRAINT pk_agent_resources; ALTER TABLE agent_resources "
+     "ALTER slot_name DROP NOT NULL; INSERT INTO agent_resources (agent_id, slot_name, capacity) "
+     "VALUES ('a1', NULL, 1)",
+     AGENT, NULL},
     {"a kernel without session", "UPDATE kernels SET session_id = NULL WHERE id = t.id('s1/1')",
      SESSION, NULL},
     {"a request that is NaN",

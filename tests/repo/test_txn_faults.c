@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "repo/pg_conn.h"
 #include "repo/pg_query.h"
@@ -215,6 +216,52 @@ START_TEST(txn_commit_whose_answer_is_lost_is_looked_up)
 }
 END_TEST
 
+/* What can fail behind BEGIN: a function of that name before PostgreSQL's own. */
+START_TEST(txn_that_failed_to_begin_leaves_nothing_open)
+{
+    const struct db d = prepared_db();
+    db_sql(&d, "CREATE SCHEMA evil; CREATE FUNCTION evil.pg_current_xact_id() RETURNS xid8 LANGUAGE"
+               " plpgsql AS $$BEGIN RAISE EXCEPTION 'planted'; END$$;"
+               "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog, "
+               "public', current_database()); END$$");
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    struct txn *t = NULL;
+    assert_failed(txn_begin(c, TXN_WRITE, &t, &e), &e, ERR_INTERNAL, "DATABASE_ERROR", "begin");
+    ck_assert_msg(t == NULL, "there is a transaction");
+    db_await(&d,
+             "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'berthd' AND "
+             "datname = current_database() AND state LIKE 'idle in transaction%'",
+             "the transaction ends");
+    assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, "the next one");
+    txn_rollback(t);
+}
+END_TEST
+
+static int64_t cpu_ms(void)
+{
+    struct timespec t;
+    ck_assert_int_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* For ten seconds, which a loop without pauses would spend on the processor. */
+START_TEST(txn_that_waits_for_its_outcome_rests_meanwhile)
+{
+    const struct db d = prepared_db();
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    struct txn *t = NULL;
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(add_one(t, 1), &e, "update");
+    pg_server_stop(true);
+    const int64_t before = cpu_ms();
+    assert_failed(txn_commit(&t, &e), &e, ERR_UNAVAILABLE, "COMMIT_UNKNOWN", "commit");
+    const int64_t used = cpu_ms() - before;
+    pg_server_start();
+    ck_assert_msg(used < 2000, "it used the processor for %lld ms", (long long)used);
+    ck_assert_int_eq(sum(&d), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("txn_faults");
@@ -225,6 +272,8 @@ int main(void)
     tcase_add_test(tc, txn_commit_that_kills_its_backend_is_known_to_be_rolled_back);
     tcase_add_test(tc, txn_begin_on_a_standby_says_read_only);
     tcase_add_loop_test(tc, txn_commit_whose_answer_is_lost_is_looked_up, 0, ARRAY_SIZE(losses));
+    tcase_add_test(tc, txn_that_failed_to_begin_leaves_nothing_open);
+    tcase_add_test(tc, txn_that_waits_for_its_outcome_rests_meanwhile);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_PRIVATE);

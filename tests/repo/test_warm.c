@@ -120,6 +120,10 @@ static const struct {
      LOAD_DELTA},
     {"an agent's capacity changes", "UPDATE agent_resources SET capacity = 3 WHERE agent_id = 'a1'",
      LOAD_DELTA},
+    {"an agent's address alone changes", "UPDATE agents SET addr = 'tcp://moved' WHERE id = 'a1'",
+     LOAD_DELTA},
+    {"a session's priority alone changes", "UPDATE sessions SET priority = 3 WHERE name = 's1'",
+     LOAD_DELTA},
     {"an agent comes", "SELECT t.agent('a3', 'g1', 1, 1)", LOAD_DELTA},
     {"an owner has a limit", "UPDATE domains SET total_resource_slots = '{\"cpu\": \"4\"}'",
      LOAD_DELTA},
@@ -127,6 +131,8 @@ static const struct {
      "UPDATE resource_allocations SET used = 5 WHERE kernel_id = "
      "t.id('r/1')",
      LOAD_DELTA},
+    {"a running kernel ends alone",
+     "UPDATE kernels SET status = 'TERMINATED' WHERE id = t.id('r/1')", LOAD_DELTA},
     {"the group's options change", "UPDATE scaling_groups SET scheduler = 'lifo'", LOAD_DELTA},
 };
 
@@ -144,6 +150,31 @@ START_TEST(warm_load_reads_what_changed_as_tabled)
     enum load_kind kind = load(c, &w, NULL, a, changes[_i].what);
     ck_assert_msg(kind == changes[_i].kind, "%s: the load was %s, expected %s", changes[_i].what,
                   kind_name(kind), kind_name(changes[_i].kind));
+}
+END_TEST
+
+/* What is seen of a row is more than the row. */
+static const struct {
+    const char *what, *sql;
+} odd_tables[] = {
+    {"a view", "ALTER TABLE session_groups RENAME TO old; CREATE VIEW session_groups AS SELECT * "
+               "FROM old"},
+    {"a table with policies", "ALTER TABLE session_groups ENABLE ROW LEVEL SECURITY"},
+    {"a table with children", "CREATE TABLE more () INHERITS (session_groups)"},
+    {"a table with rules", "CREATE RULE r AS ON DELETE TO session_groups DO INSTEAD NOTHING"},
+};
+
+START_TEST(warm_load_keeps_nothing_of_odd_tables)
+{
+    struct db d = world_create();
+    world_do(&d, sessions);
+    world_do(&d, odd_tables[_i].sql);
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    CLEANUP(warm_destroyp) struct warm *w = NULL;
+    ck_assert_int_eq(load(c, &w, NULL, a, "the first load"), LOAD_FULL);
+    enum load_kind kind = load(c, &w, NULL, a, odd_tables[_i].what);
+    ck_assert_msg(kind == LOAD_FULL, "%s: the load was %s", odd_tables[_i].what, kind_name(kind));
 }
 END_TEST
 
@@ -230,6 +261,7 @@ int main(void)
     TCase *tc = tcase_create("changes");
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, warm_load_reads_what_changed_as_tabled, 0, ARRAY_SIZE(changes));
+    tcase_add_loop_test(tc, warm_load_keeps_nothing_of_odd_tables, 0, ARRAY_SIZE(odd_tables));
     tcase_add_test(tc, warm_load_sees_what_was_open_then);
     tcase_add_test(tc, warm_load_notices_that_it_was_misled);
     tcase_add_test(tc, warm_load_counts_failures_that_nobody_wrote);

@@ -99,6 +99,11 @@ START_TEST(shared_snapshot_stays_as_it_was)
     const char *const none[] = {NULL};
     struct warm *first = load(NULL, none, INT64_MAX, &report, "the first");
     struct warm *kept = first, *next = NULL;
+    const size_t root_bytes = warm_bytes(first);
+    ck_assert_msg(root_bytes > 1000 && root_bytes < 10000000, "%zu bytes", root_bytes);
+    CLEANUP(warm_destroyp) struct warm *same = load(first, none, 0, &report, "nothing happened");
+    ck_assert_msg(warm_snapshot(same)->sessions == warm_snapshot(first)->sessions,
+                  "sessions that did not fail were copied");
     for (int i = 1; i <= 3; i++) {
         world_write_quietly(c, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
         next = load(kept, none, 0, &report, "one round more");
@@ -124,6 +129,8 @@ START_TEST(shared_snapshot_stays_as_it_was)
     ck_assert_str_eq(warm_snapshot(kept)->sessions[0].name, "s1");
     ck_assert_uint_eq(warm_snapshot(kept)->n_agents, 2);
     ck_assert_msg(warm_bytes(kept) > 1000, "its tables are not counted");
+    ck_assert_msg(warm_bytes(kept) > root_bytes && warm_bytes(kept) < 100 * root_bytes,
+                  "%zu bytes, of which %zu are the tables", warm_bytes(kept), root_bytes);
     world_do(&d, "SELECT t.session('s2', 1, 1024)");
     next = load(kept, none, 0, &report, "with a session more");
     ck_assert_msg(report.kind == LOAD_DELTA && report.difference == NULL, "kept and read: %s",
