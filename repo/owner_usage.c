@@ -50,7 +50,7 @@ static int usage_row(void *ctx, const struct pg_rows *r, struct err *e)
     uint32_t slot = name != NULL ? builder_find_slot(k->l->b, name) : NONE;
     if (slot == NONE || rows_is_null(r, 0, 6))
         return 0;
-    int64_t v = 0;
+    int64_t v;
     enum amount_error why = rows_amount(r, 0, 6, builder_slot_type(k->l->b, slot), &v);
     uint32_t owners[N_OWNER_KINDS];
     find_owners(k->l, r, owners);

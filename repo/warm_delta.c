@@ -68,7 +68,7 @@ static int find_sessions(struct delta *d, const char *sql, int64_t *ret_count, s
         return -1;
     *ret_count = rows_int(r, 0, 0);
     const struct uuid *ids = rows_uuid_array(r, 0, 1, d->l->a, &n);
-    struct uuid *grown = arena_new(d->l->a, struct uuid, (size_t)d->n_read_sessions + n + 1);
+    struct uuid *grown = arena_new(d->l->a, struct uuid, (size_t)d->n_read_sessions + n);
     for (uint32_t i = 0; i < d->n_read_sessions; i++)
         grown[i] = d->sessions[i];
     d->sessions = grown;
@@ -86,7 +86,7 @@ static int find_agents(struct delta *d, const char *sql, int64_t *ret_count, str
         return -1;
     *ret_count = rows_int(r, 0, 0);
     const char *const *ids = rows_text_array(r, 0, 1, d->l->a, &n);
-    const char **grown = arena_new(d->l->a, const char *, (size_t)d->n_read_agents + n + 1);
+    const char **grown = arena_new(d->l->a, const char *, (size_t)d->n_read_agents + n);
     for (uint32_t i = 0; i < d->n_read_agents; i++)
         grown[i] = d->agents[i];
     d->agents = grown;
@@ -104,9 +104,8 @@ static void add_unreadable(struct delta *d)
 {
     const struct snapshot *s = d->old->s;
     struct uuid *sessions =
-        arena_new(d->l->a, struct uuid, (size_t)d->n_read_sessions + s->n_sessions + 1);
-    const char **agents =
-        arena_new(d->l->a, const char *, (size_t)d->n_read_agents + s->n_agents + 1);
+        arena_new(d->l->a, struct uuid, (size_t)d->n_read_sessions + s->n_sessions);
+    const char **agents = arena_new(d->l->a, const char *, (size_t)d->n_read_agents + s->n_agents);
     for (uint32_t i = 0; i < d->n_read_sessions; i++)
         sessions[i] = d->sessions[i];
     for (uint32_t i = 0; i < d->n_read_agents; i++)
@@ -126,8 +125,8 @@ static void add_unreadable(struct delta *d)
 
 static int find_changes(struct delta *d, struct err *e)
 {
-    d->session_dirty = arena_new(d->l->a, bool, (size_t)d->old->s->n_sessions + 1);
-    d->agent_dirty = arena_new(d->l->a, bool, (size_t)d->old->s->n_agents + 1);
+    d->session_dirty = arena_new(d->l->a, bool, d->old->s->n_sessions);
+    d->agent_dirty = arena_new(d->l->a, bool, d->old->s->n_agents);
     if (find_sessions(d, sql_sessions, &d->n_sessions, e) < 0 ||
         find_sessions(d, sql_kernels, &d->n_kernels, e) < 0 ||
         find_sessions(d, sql_ledger, &d->n_ledger, e) < 0 ||
@@ -161,7 +160,7 @@ static int definitions_changed(struct delta *d, bool *ret, struct err *e)
 static bool slots_same(struct delta *d)
 {
     const struct snapshot *s = d->old->s;
-    d->slot_to = arena_new(d->l->a, uint32_t, (size_t)s->n_slots + 1);
+    d->slot_to = arena_new(d->l->a, uint32_t, s->n_slots);
     bool same = builder_n_slots(d->l->b) == s->n_slots;
     for (uint32_t i = 0; same && i < s->n_slots; i++) {
         d->slot_to[i] = builder_find_slot(d->l->b, s->slots[i].name);
@@ -249,7 +248,7 @@ static int drop_gone(struct delta *d, struct err *e)
 {
     const struct pg_param p[] = {param_uuid(&d->l->group_id)};
     CLEANUP(rows_freep) struct pg_rows *r = NULL;
-    bool *there = arena_new(d->l->a, bool, (size_t)d->old->s->n_sessions + 1);
+    bool *there = arena_new(d->l->a, bool, d->old->s->n_sessions);
     if (pg_query(d->t, sql_ids, "u", p, ARRAY_SIZE(p), &r, e) < 0)
         return -1;
     for (uint32_t i = 0; i < rows_count(r); i++) {
@@ -281,10 +280,10 @@ static int keep_sessions(struct delta *d, bool *ret, struct err *e)
         return -1;
     if (more < 0)
         return 0;
-    d->owner_to = arena_new(d->l->a, uint32_t, (size_t)s->n_owners + 1);
+    d->owner_to = arena_new(d->l->a, uint32_t, s->n_owners);
     for (uint32_t i = 0; i < s->n_owners; i++)
         d->owner_to[i] = NONE;
-    d->l->seeded_rows = arena_new(d->l->a, uint32_t, (size_t)read + s->n_sessions + 1);
+    d->l->seeded_rows = arena_new(d->l->a, uint32_t, (size_t)read + s->n_sessions);
     for (uint32_t i = 0; i < s->n_sessions; i++)
         if (!d->session_dirty[i] && !keep_session(d, i, more))
             return 0;

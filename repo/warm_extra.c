@@ -62,7 +62,7 @@ const struct snapshot *warm_snapshot(const struct warm *w)
 /* By the rows of the builder, which are in another order once it is finished. */
 static const char **agent_ids(const struct load *l, uint32_t n)
 {
-    const char **ids = arena_new(l->a, const char *, (size_t)n + 1);
+    const char **ids = arena_new(l->a, const char *, n);
     for (uint32_t i = 0; i < n; i++)
         ids[i] = builder_agent_at(l->b, i)->id;
     return ids;
@@ -85,8 +85,8 @@ static void take_sessions(struct warm *w, const struct load *l, const uint32_t *
                           const uint32_t *rows)
 {
     uint32_t n = w->s->n_sessions;
-    w->extra.ledger_rows = arena_new(w->arena, uint32_t, (size_t)n + 1);
-    w->extra.again = arena_new(w->arena, bool, (size_t)n + 1);
+    w->extra.ledger_rows = arena_new(w->arena, uint32_t, n);
+    w->extra.again = arena_new(w->arena, bool, n);
     w->extra.n_odd = l->n_odd;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = to[i];
@@ -101,7 +101,7 @@ static uint32_t *count_ledger(struct warm *w, struct load *l, uint32_t n_session
 {
     uint32_t *rows = l->seeded_rows;
     if (rows == NULL)
-        rows = arena_new(l->a, uint32_t, (size_t)n_sessions + 1);
+        rows = arena_new(l->a, uint32_t, n_sessions);
     for (uint32_t i = 0; i < l->n_kernels; i++)
         rows[builder_kernel_session(w->b, i)] += l->ledger_rows[i];
     arena_release(l->a, TAKE(l->ledger_rows), ((size_t)l->n_kernels + 1) * sizeof(*rows));
@@ -122,7 +122,7 @@ void warm_finish(struct warm *w, struct load *l, const struct snapshot_query *q,
     take_sessions(w, l, to, rows);
     take_groupings(w, l, to);
     arena_release(w->arena, to, n_sessions * sizeof(*to));
-    w->extra.agent_rows = arena_new(w->arena, uint32_t, (size_t)n_agents + 1);
+    w->extra.agent_rows = arena_new(w->arena, uint32_t, n_agents);
     for (uint32_t i = 0; i < n_agents; i++)
         w->extra.agent_rows[snapshot_find_agent(w->s, agents[i])] = l->agent_rows[i];
     warm_take_specs(w, q, keys);

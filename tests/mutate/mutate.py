@@ -49,12 +49,13 @@ PARTS = {
     "plan": Part(["repo/plan_*.c", "repo/plan_chunk.h", "repo/failure_record.c", "repo/history.c"], COMMIT + repo("request")),
     "rows": Part([f"repo/{noun}.c" for noun in ("agent", "kernel", "session", "session_row", "allocation", "owner_version",
                                                 "owner_usage")],
-                 COMMIT + repo("allocation", "kernel", "owner_version", "session_row", "cancel_locks", "session_cancel", "snapshot_load", "snapshot_owners", "snapshot_bad_rows",
-                               "repair", "warm")),
+                 COMMIT + repo("allocation", "kernel", "owner_usage", "owner_version", "session_row", "cancel_locks",
+                               "session_cancel", "snapshot_load", "snapshot_owners", "snapshot_bad_rows", "repair", "warm")),
     "log": Part(["repo/event*.c", "repo/group_state.c", "repo/request.c"],
                 repo("event", "event_json", "event_log", "group_state", "request", "text", "plan_commit", "plan_guard", "session_cancel",
                      "scaling_group", "repair")),
-    "warm": Part(["repo/warm*.c", "repo/db_moment.c"], repo("db_moment", "warm_kept", "warm", "warm_beside", "warm_history", "warm_restart")),
+    "warm": Part(["repo/warm*.c", "repo/db_moment.c"],
+                 repo("db_moment", "warm_kept", "warm", "warm_beside", "warm_history", "warm_restart")),
     "txn": Part(["repo/txn.c", "repo/lease.c"], repo("txn", "lease", "txn_faults", "plan_commit")),
 }
 
