@@ -104,5 +104,7 @@ int owner_usage_load(struct load *l, struct err *e)
         return 0;
     if (pg_each(l->t, sql_usage, "tuutbtnb", p, ARRAY_SIZE(p), usage_row, &k, e) < 0)
         return -1;
-    return k.any_bad ? pg_each(l->t, sql_bad, "tuututtt", NULL, 0, bad_usage_row, l, e) : 0;
+    if (!k.any_bad)
+        return 0;
+    return pg_each(l->t, sql_bad, "tuututtt", NULL, 0, bad_usage_row, l, e);
 }

@@ -99,28 +99,19 @@ static int find_agents(struct delta *d, const char *sql, int64_t *ret_count, str
     return 0;
 }
 
-/* Rows that cannot be read say so in a sentence, which is made while reading. */
+/* A session that cannot be read says so in a sentence, which may be about its group of sessions;
+ * another one may be counted later. */
 static void add_unreadable(struct delta *d)
 {
     const struct snapshot *s = d->old->s;
     struct uuid *sessions =
         arena_new(d->l->a, struct uuid, (size_t)d->n_read_sessions + s->n_sessions);
-    const char **agents = arena_new(d->l->a, const char *, (size_t)d->n_read_agents + s->n_agents);
     for (uint32_t i = 0; i < d->n_read_sessions; i++)
         sessions[i] = d->sessions[i];
-    for (uint32_t i = 0; i < d->n_read_agents; i++)
-        agents[i] = d->agents[i];
     d->sessions = sessions;
-    d->agents = agents;
     for (uint32_t i = 0; i < s->n_sessions; i++)
         if (d->old->extra.again[i] && !d->session_dirty[i])
             add_session(d, &s->sessions[i].id);
-    for (uint32_t i = 0; i < s->n_agents; i++) {
-        if (s->agents[i].bad_data == NULL || d->agent_dirty[i])
-            continue;
-        d->agent_dirty[i] = true;
-        d->agents[d->n_read_agents++] = s->agents[i].id;
-    }
 }
 
 static int find_changes(struct delta *d, struct err *e)

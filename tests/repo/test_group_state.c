@@ -173,6 +173,40 @@ START_TEST(health_that_somebody_is_telling_is_not_told_again)
 }
 END_TEST
 
+/* One that has seen the group healthy, and made sure of its row, finds it changed after all. */
+START_TEST(health_that_changes_behind_a_look_is_not_told_again)
+{
+    CLEANUP(world_close) struct world w = world_open("");
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    struct teller other = {.d = &w.d};
+    pthread_t thread;
+    take_epoch(&w, "round");
+    world_do(&w.d, "CREATE FUNCTION t.pause() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
+                   "pg_advisory_xact_lock(7); RETURN NULL; END$$; CREATE TRIGGER pause AFTER "
+                   "INSERT ON berth.group_state FOR EACH STATEMENT EXECUTE FUNCTION t.pause()");
+    assert_done(txn_begin(w.c, TXN_WRITE, &t, &e), &e, "begin");
+    CLEANUP(rows_freep) struct pg_rows *locked = NULL;
+    CLEANUP(rows_freep) struct pg_rows *unlocked = NULL;
+    assert_done(pg_query(t, "SELECT pg_advisory_lock(7)::text", "t", NULL, 0, &locked, &e), &e,
+                "lock");
+    ck_assert_int_eq(pthread_create(&thread, NULL, tell, &other), 0);
+    db_await(&w.d, SQL_LOCK_WAITS, "the other has seen the group's row");
+    assert_done(pg_exec(t, "UPDATE berth.group_state SET health = 3", NULL, 0, NULL, &e), &e,
+                "it fails");
+    assert_done(pg_query(t, "SELECT pg_advisory_unlock(7)", "b", NULL, 0, &unlocked, &e), &e,
+                "unlock");
+    db_await(&w.d,
+             "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' "
+             "AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())",
+             "the other waits for the row");
+    assert_done(txn_commit(&t, &e), &e, "commit");
+    pthread_join(thread, NULL);
+    ck_assert_msg(other.error[0] == '\0', "the other: %s", other.error);
+    ck_assert_msg(other.n == 0, "it was told again");
+}
+END_TEST
+
 /* The first INSERT waits until somebody waits for it in turn, and then has to be tried again. */
 static const char sql_first_fails[] =
     "CREATE SEQUENCE t.tries; CREATE FUNCTION t.fail_once() RETURNS trigger LANGUAGE plpgsql AS "
@@ -212,6 +246,7 @@ int main(void)
     tcase_add_test(tc, health_is_told_under_the_epoch_in_force);
     tcase_add_test(tc, health_of_a_group_without_a_log_was_good);
     tcase_add_test(tc, health_that_somebody_is_telling_is_not_told_again);
+    tcase_add_test(tc, health_that_changes_behind_a_look_is_not_told_again);
     tcase_add_test(tc, health_that_was_told_between_two_tries_is_not_told_again);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);

@@ -102,6 +102,7 @@ static const struct {
     {"what was written is rolled back", "BEGIN; UPDATE sessions SET priority = 3; ROLLBACK",
      LOAD_DELTA},
     {"a row is locked", "BEGIN; SELECT FROM sessions FOR UPDATE; COMMIT", LOAD_DELTA},
+    {"a table is made that is nothing to it", "CREATE TABLE more (i int)", LOAD_DELTA},
     {"something else is written", "UPDATE domains SET description = 'x'", LOAD_DELTA},
     {"a session comes", "SELECT t.session('s4', 1, 0)", LOAD_DELTA},
     {"a session leaves", "UPDATE sessions SET status = 'CANCELLED' WHERE name = 's2'", LOAD_DELTA},

@@ -197,6 +197,29 @@ START_TEST(odd_rows_do_not_make_loads_full)
 }
 END_TEST
 
+START_TEST(a_session_can_be_read_again_when_its_group_can)
+{
+    struct db d = world_create();
+    world_do(&d, "SELECT t.hostile(); SELECT t.session('s1', 1, 1024), t.session('s2', 1, 1024); "
+                 "INSERT INTO session_groups (id, placement_direction, placement_enforcement, "
+                 "domain_id, project_id, owner_user_id) SELECT t.id('odd'), 'odd', 'strict', "
+                 "t.id('default'), t.id('p1'), t.id('u1'); UPDATE sessions SET session_group_id = "
+                 "t.id('odd')");
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    CLEANUP(warm_destroyp) struct warm *w = NULL;
+    load(c, &w, 0, a, "the first load");
+    for (uint32_t i = 0; i < 2; i++)
+        ck_assert_msg(warm_snapshot(w)->sessions[i].bad_data != NULL, "s%u can be read", i + 1);
+    world_do(&d, "UPDATE session_groups SET placement_direction = 'spread'");
+    ck_assert_msg(load(c, &w, 0, a, "a group that was mended").kind == LOAD_DELTA, "it was read "
+                                                                                   "whole");
+    for (uint32_t i = 0; i < 2; i++)
+        ck_assert_msg(warm_snapshot(w)->sessions[i].bad_data == NULL, "s%u cannot be read: %s",
+                      i + 1, warm_snapshot(w)->sessions[i].bad_data);
+}
+END_TEST
+
 /* --- how long --- */
 
 enum { CHECK_US = 100000 };
@@ -328,6 +351,7 @@ int main(void)
     tcase_add_test(tc, failures_that_are_counted_oddly_are_read_anew);
     tcase_add_loop_test(tc, what_changed_is_read_while_it_is_less_than_half, 0, ARRAY_SIZE(shares));
     tcase_add_loop_test(tc, odd_rows_do_not_make_loads_full, 0, ARRAY_SIZE(odd_rows));
+    tcase_add_test(tc, a_session_can_be_read_again_when_its_group_can);
     tcase_add_test(tc, kept_snapshot_is_checked_when_the_last_time_is_long_ago);
     tcase_add_test(tc, shared_snapshot_is_checked_when_the_last_time_is_long_ago);
     tcase_add_test(tc, kept_snapshot_lasts_over_any_number_of_quiet_rounds);
