@@ -256,6 +256,7 @@ START_TEST(berthd_stays_in_service_without_redis_unless_told_otherwise)
     (void)snprintf(database, sizeof(database), "--database=%s", d.conninfo);
     (void)snprintf(redis, sizeof(redis), "--redis=%s", redis_address());
     connect_to(berthd_serve((const char *[]){database, redis, OFTEN, NULL}));
+    await_true(is_serving, NULL, "health to be SERVING");
     redis_server_stop();
     await_true(log_has, (char[]){"Redis is away"}, "a line that Redis is away");
     ck_assert_int_eq(health_now(), SERVING);
