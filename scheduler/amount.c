@@ -49,7 +49,12 @@ static int64_t saturate(int64_t amount)
     return amount < AMOUNT_MIN ? AMOUNT_MIN : amount;
 }
 
-int64_t amount_add(int64_t a, int64_t b)
+/* Plugins link to these. */
+extern inline bool amounts_are_plain(int64_t a, int64_t b);
+extern inline int64_t amount_add(int64_t a, int64_t b);
+extern inline int64_t amount_sub(int64_t a, int64_t b);
+
+int64_t amount_add_any(int64_t a, int64_t b)
 {
     int64_t sum = 0;
     if (a == AMOUNT_INF || b == AMOUNT_INF)
@@ -59,7 +64,7 @@ int64_t amount_add(int64_t a, int64_t b)
     return saturate(sum);
 }
 
-int64_t amount_sub(int64_t a, int64_t b)
+int64_t amount_sub_any(int64_t a, int64_t b)
 {
     int64_t difference = 0;
     if (a == AMOUNT_INF)

@@ -54,9 +54,26 @@ char *amount_format(int64_t amount, enum slot_type type, char text[AMOUNT_TEXT])
  * half to even: "2g", "3.5g", "1.18m", "1023". Other types as amount_format(). */
 char *amount_humanize(int64_t amount, enum slot_type type, char text[AMOUNT_TEXT]);
 
+/* The two below, for amounts of any size and sign. */
+int64_t amount_add_any(int64_t a, int64_t b);
+int64_t amount_sub_any(int64_t a, int64_t b);
+
+/* Neither can overflow, whatever is done with them once. */
+inline bool amounts_are_plain(int64_t a, int64_t b)
+{
+    return ((uint64_t)a | (uint64_t)b) >> 61 == 0;
+}
+
 /* Saturating. An infinite a stays infinite whatever b is; an infinite b gives infinity when added
  * and AMOUNT_MIN when taken away. */
-int64_t amount_add(int64_t a, int64_t b);
-int64_t amount_sub(int64_t a, int64_t b);
+inline int64_t amount_add(int64_t a, int64_t b)
+{
+    return amounts_are_plain(a, b) ? a + b : amount_add_any(a, b);
+}
+
+inline int64_t amount_sub(int64_t a, int64_t b)
+{
+    return amounts_are_plain(a, b) ? a - b : amount_sub_any(a, b);
+}
 
 #endif
