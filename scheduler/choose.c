@@ -10,7 +10,7 @@
 
 #include "scheduler/fit_index.h"
 
-enum { BUILD_INDEX_AT = 3 }; /* questions of a track before an index pays */
+enum { BUILD_INDEX_AT = 2 }; /* questions of a track before an index pays */
 
 void chooser_init(struct chooser *c, const struct snapshot *s, const struct policy *p,
                   bool plain_scan, struct arena *a)
@@ -28,9 +28,8 @@ struct question {
     const struct policy *policy;
     const struct room *room;
     const struct requirement *requirement;
-    uint64_t filters, orders; /* bit i: filter or order i applies */
-    uint64_t mark_filters;    /* those filters that go by marks */
-    bool unmarked_only;       /* accept no marked agent */
+    struct rules rules;
+    bool unmarked_only; /* accept no marked agent */
 };
 
 static bool is_marked(const struct requirement *r, uint32_t agent)
@@ -53,29 +52,38 @@ static bool question_accept(const void *ctx, uint32_t agent)
 {
     const struct question *q = ctx;
     return !(q->unmarked_only && is_marked(q->requirement, agent)) &&
-           keep_all(q, q->filters, agent);
+           keep_all(q, q->rules.filters, agent);
 }
 
-/* false: only a scan can answer. */
-static bool question_init(struct question *q, const struct policy *p, const struct room *m,
-                          const struct requirement *r)
+static struct rules rules_find(const struct policy *p, const struct room *m,
+                               const struct requirement *r)
 {
-    *q = (struct question){.policy = p, .room = m, .requirement = r};
+    struct rules found = {.known = true};
     for (uint32_t i = 0; i < p->orders.n; i++) {
         if (!order_applies(&p->orders.items[i], m, r))
             continue;
-        if (!p->orders.items[i].plugin->order.by_marks)
-            return false;
-        q->orders |= UINT64_C(1) << i;
+        found.by_scan |= !p->orders.items[i].plugin->order.by_marks;
+        found.orders |= UINT64_C(1) << i;
     }
     for (uint32_t i = 0; i < p->filters.n; i++) {
         if (!filter_applies(&p->filters.items[i], m, r))
             continue;
-        q->filters |= UINT64_C(1) << i;
+        found.filters |= UINT64_C(1) << i;
         if (p->filters.items[i].plugin->filter.by_marks)
-            q->mark_filters |= UINT64_C(1) << i;
+            found.mark_filters |= UINT64_C(1) << i;
     }
-    return true;
+    return found;
+}
+
+/* The rules that are built in treat all requirements without marks alike. */
+static struct rules rules_of(struct chooser *c, const struct room *m, const struct requirement *r)
+{
+    if (r->designated != NULL || r->group != NULL || !c->policy->only_builtin_filters ||
+        !c->policy->only_builtin_orders)
+        return rules_find(c->policy, m, r);
+    if (!c->unmarked.known)
+        c->unmarked = rules_find(c->policy, m, r);
+    return c->unmarked;
 }
 
 static struct fit_index *index_of(struct chooser *c, struct book *b, const struct requirement *r,
@@ -94,7 +102,7 @@ static struct fit_index *index_of(struct chooser *c, struct book *b, const struc
 static void rank_load(const struct question *q, uint32_t agent, int64_t *ret)
 {
     uint32_t n = 0;
-    for (uint64_t left = q->orders; left != 0; left &= left - 1) {
+    for (uint64_t left = q->rules.orders; left != 0; left &= left - 1) {
         const struct chosen *o = &q->policy->orders.items[__builtin_ctzll(left)];
         ret[n++] = o->plugin->order.rank(q->room, q->requirement, o->options, agent);
     }
@@ -103,7 +111,7 @@ static void rank_load(const struct question *q, uint32_t agent, int64_t *ret)
 /* Negative: tier a goes before tier b. */
 static int rank_compare(const struct question *q, const int64_t *a, const int64_t *b)
 {
-    for (int i = 0; i < __builtin_popcountll(q->orders); i++)
+    for (int i = 0; i < __builtin_popcountll(q->rules.orders); i++)
         if (a[i] != b[i])
             return a[i] < b[i] ? -1 : 1;
     return 0;
@@ -132,7 +140,7 @@ static uint32_t best_marked(struct chooser *c, const struct question *q, uint32_
     uint32_t kept = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t agent = c->marked[i];
-        if (!keep_all(q, q->filters, agent))
+        if (!keep_all(q, q->rules.filters, agent))
             continue;
         rank_load(q, agent, c->rank);
         int order = kept > 0 ? rank_compare(q, c->rank, c->best_rank) : -1;
@@ -165,7 +173,7 @@ static uint32_t choose_by_marks(struct chooser *c, struct book *b, struct questi
     uint32_t other = any_unmarked(c, r);
     q->unmarked_only = true;
     int order = -1; /* of the marked tier against that of all others */
-    if (other != NONE && keep_all(q, q->mark_filters, other)) {
+    if (other != NONE && keep_all(q, q->rules.mark_filters, other)) {
         rank_load(q, other, c->common_rank);
         order = n > 0 ? rank_compare(q, c->best_rank, c->common_rank) : 1;
     }
@@ -182,12 +190,26 @@ static uint32_t choose_by_marks(struct chooser *c, struct book *b, struct questi
 uint32_t chooser_choose(struct chooser *c, struct book *b, const struct requirement *r,
                         const struct shape *h, uint32_t i)
 {
-    struct question q;
     struct fit_index *x = index_of(c, b, r, h->demands[i]);
-    if (x == NULL || !question_init(&q, c->policy, &b->room, r))
+    struct question q = {.policy = c->policy, .room = &b->room, .requirement = r};
+    if (x != NULL)
+        q.rules = rules_of(c, &b->room, r);
+    if (x == NULL || q.rules.by_scan)
         return scan_choose(&c->scan, &b->room, r, NULL);
-    if (q.mark_filters != 0 || q.orders != 0)
+    if (q.rules.mark_filters != 0 || q.rules.orders != 0)
         return choose_by_marks(c, b, &q, x, h);
     struct acceptance filters = {.accept = question_accept, .ctx = &q};
     return fit_index_choose(x, b, r, &filters);
+}
+
+bool chooser_fits(struct chooser *c, struct book *b, const struct requirement *r,
+                  const struct shape *h, uint32_t i)
+{
+    enum { FIRST = 16 }; /* agents that are asked before it is thought about */
+    const struct question q = {
+        .policy = c->policy, .room = &b->room, .requirement = r, .rules = rules_of(c, &b->room, r)};
+    for (uint32_t k = 0; k < FIRST && k < c->scan.n_candidates && !c->plain_scan; k++)
+        if (keep_all(&q, q.rules.filters, c->scan.candidates[k]))
+            return true;
+    return chooser_choose(c, b, r, h, i) != NONE;
 }

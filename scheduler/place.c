@@ -150,9 +150,9 @@ static bool fits(struct placer *p, struct book *b, uint32_t session, const struc
     }
     session_enter(p, b, h);
     requirement_fill(p, b, session, h, 0, &r);
-    uint32_t agent = chooser_choose(&p->chooser, b, &r, h, 0);
+    const bool fit = chooser_fits(&p->chooser, b, &r, h, 0);
     session_leave(p, h);
-    return agent != NONE;
+    return fit;
 }
 
 /* --- what is remembered --- */

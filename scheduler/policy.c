@@ -192,18 +192,19 @@ int policy_resolve(const struct registry *r, const struct policy_config *c,
     struct resolving v = {.registry = r, .config = c, .snapshot = s, .arena = a, .e = e};
     struct policy *p = arena_new(a, struct policy, 1);
     struct option_value queue = {0};
-    uint32_t builtin_filters = 0, builtin_validators = 0;
+    uint32_t builtin_filters = 0, builtin_validators = 0, builtin_orders = 0;
     if (named_resolve(&v, PLUGIN_SEQUENCER, s->scheduler != NULL ? s->scheduler : "", "scheduler",
                       "UNKNOWN_SCHEDULER", &p->sequencer) < 0 ||
         named_resolve(&v, PLUGIN_SELECTOR, s->strategy != NULL ? s->strategy : "dispersed",
                       "strategy", "UNKNOWN_STRATEGY", &p->selector) < 0 ||
         list_resolve(&v, PLUGIN_VALIDATOR, &p->validators, &builtin_validators) < 0 ||
         list_resolve(&v, PLUGIN_FILTER, &p->filters, &builtin_filters) < 0 ||
-        list_resolve(&v, PLUGIN_ORDER, &p->orders, NULL) < 0 ||
+        list_resolve(&v, PLUGIN_ORDER, &p->orders, &builtin_orders) < 0 ||
         option_resolve(&v, NULL, "the group", &queue_policy_spec, &queue) < 0)
         return -1;
     p->only_builtin_validators = builtin_validators == p->validators.n;
     p->only_builtin_filters = builtin_filters == p->filters.n;
+    p->only_builtin_orders = builtin_orders == p->orders.n;
     p->queue_policy = (enum queue_policy)queue.number;
     p->max_containers = c->max_containers_per_agent;
     p->slot_priority = c->slot_priority != NULL ? c->slot_priority : standard_slot_priority;

@@ -22,6 +22,7 @@ struct policy {
     struct chosen_list validators, filters, orders; /* built-ins in their order, then by name */
     bool only_builtin_validators; /* they keep nothing between two checks that another could see */
     bool only_builtin_filters;    /* their rules are known: what does not fit never fits later */
+    bool only_builtin_orders;
     enum queue_policy queue_policy;
     int64_t max_containers;           /* <= 0: no limit */
     const char *const *slot_priority; /* names or device classes, most important first */
