@@ -41,6 +41,15 @@ static void find_owners(struct load *l, const struct pg_rows *r, uint32_t owners
     owners[OWNER_DOMAIN] = domain != NULL ? builder_find_owner(l->b, OWNER_DOMAIN, domain) : NONE;
 }
 
+static void add_usage(struct snapshot_builder *b, uint32_t owner, uint32_t slot, int64_t v,
+                      bool of_group)
+{
+    struct owner_rows rows = builder_owner_rows(b, owner);
+    rows.usage[slot] = amount_add(rows.usage[slot], v);
+    if (of_group)
+        rows.group_usage[slot] = amount_add(rows.group_usage[slot], v);
+}
+
 static int usage_row(void *ctx, const struct pg_rows *r, struct err *e)
 {
     (void)e;
@@ -57,16 +66,12 @@ static int usage_row(void *ctx, const struct pg_rows *r, struct err *e)
     for (int i = 0; i < N_OWNER_KINDS; i++) {
         if (owners[i] == NONE)
             continue;
-        struct owner_rows rows = builder_owner_rows(k->l->b, owners[i]);
-        if (why != AMOUNT_OK) {
+        if (why != AMOUNT_OK)
             builder_bad_owner(k->l->b, owners[i],
                               "resource_allocations: the sum of used or requested of slot %s %s.",
                               name, amount_problem(why));
-            continue;
-        }
-        rows.usage[slot] = amount_add(rows.usage[slot], v);
-        if (i == OWNER_KEYPAIR && rows_bool(r, 0, 4))
-            rows.group_usage[slot] = amount_add(rows.group_usage[slot], v);
+        else
+            add_usage(k->l->b, owners[i], slot, v, i == OWNER_KEYPAIR && rows_bool(r, 0, 4));
     }
     return 0;
 }

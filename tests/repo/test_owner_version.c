@@ -97,6 +97,31 @@ START_TEST(owners_of_one_name_are_told_apart)
 }
 END_TEST
 
+/* What is no UUID is nobody's, and no reason to fail. */
+START_TEST(owners_without_a_uuid_use_nothing)
+{
+    CLEANUP(world_close)
+    struct world w = world_open("SELECT t.hostile(); SELECT t.session('s1', 1, 0), t.session('r1', "
+                                "2, 0); SELECT t.place('r1', 'a1', 'RUNNING'); UPDATE sessions SET "
+                                "user_uuid = NULL, group_id = NULL WHERE name = 's1'");
+    const struct session *s1 = &w.s->sessions[world_session(w.s, "s1")];
+    const uint32_t cpu = snapshot_find_slot(w.s, "cpu");
+    struct owner_now v[] = {
+        {.owner = s1->owner[OWNER_USER], .usage = arena_new(w.a, int64_t, w.s->n_slots)},
+        {.owner = s1->owner[OWNER_PROJECT], .usage = arena_new(w.a, int64_t, w.s->n_slots)},
+        {.owner = s1->owner[OWNER_KEYPAIR], .usage = arena_new(w.a, int64_t, w.s->n_slots)},
+    };
+    struct err e = {.code = ERR_NONE};
+    CLEANUP(txn_rollbackp) struct txn *t = NULL;
+    assert_done(txn_begin(w.c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(owner_usage_now(t, w.s, v, ARRAY_SIZE(v), w.a, &e), &e, "usage");
+    ck_assert_msg(v[0].usage[cpu] == 0 && v[1].usage[cpu] == 0, "nobody uses %lld and %lld",
+                  (long long)v[0].usage[cpu], (long long)v[1].usage[cpu]);
+    ck_assert_msg(v[2].usage[cpu] == 2 * AMOUNT_ONE, "the keypair uses %lld",
+                  (long long)v[2].usage[cpu]);
+}
+END_TEST
+
 START_TEST(counts_of_keys_begin_at_nothing)
 {
     CLEANUP(world_close)
@@ -125,6 +150,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, usage_at_a_commit_counts_what_is_tabled, 0, ARRAY_SIZE(usages));
     tcase_add_test(tc, owners_of_one_name_are_told_apart);
+    tcase_add_test(tc, owners_without_a_uuid_use_nothing);
     tcase_add_test(tc, counts_of_keys_begin_at_nothing);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG);

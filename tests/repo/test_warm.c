@@ -63,6 +63,8 @@ static const struct {
      LOAD_FULL},
     {"a slot has another type",
      "UPDATE resource_slot_types SET slot_type = 'count' WHERE slot_name = 'mem'", LOAD_FULL},
+    {"the first slot has another type",
+     "UPDATE resource_slot_types SET slot_type = 'bytes' WHERE slot_name = 'cpu'", LOAD_FULL},
     {"a slot has another rank", "UPDATE resource_slot_types SET rank = 1 WHERE slot_name = 'mem'",
      LOAD_DELTA},
     {"rows are rewritten", "VACUUM FULL sessions", LOAD_FULL},
