@@ -220,6 +220,31 @@ START_TEST(a_session_can_be_read_again_when_its_group_can)
 }
 END_TEST
 
+START_TEST(kept_sessions_keep_their_groups)
+{
+    struct db d = world_create();
+    world_do(&d, "SELECT t.hostile(); SELECT t.session('s' || i, 1, 1024) FROM generate_series(1, "
+                 "4) i; INSERT INTO session_groups (id, placement_direction, "
+                 "placement_enforcement, domain_id, project_id, owner_user_id) SELECT t.id(n), n, "
+                 "'strict', t.id('default'), t.id('p1'), t.id('u1') FROM unnest("
+                 "'{spread,pack}'::text[]) n; UPDATE sessions SET session_group_id = t.id(CASE "
+                 "name WHEN 's2' THEN 'spread' ELSE 'pack' END) WHERE name IN ('s2', 's3')");
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    CLEANUP(arena_destroyp) struct arena *a = arena_create();
+    CLEANUP(warm_destroyp) struct warm *w = NULL;
+    load(c, &w, 0, a, "the first load");
+    for (int i = 0; i < 2; i++) {
+        world_do(&d, "UPDATE sessions SET priority = priority + 1 WHERE name = 's4'");
+        ck_assert_msg(load(c, &w, 0, a, "a change of another").kind == LOAD_DELTA, "load %d", i);
+        const struct snapshot *s = warm_snapshot(w);
+        ck_assert_msg(s->sessions[world_session(s, "s1")].group == NONE &&
+                          s->sessions[world_session(s, "s2")].group != NONE &&
+                          s->sessions[world_session(s, "s3")].group != NONE,
+                      "load %d: a group of sessions is lost", i);
+    }
+}
+END_TEST
+
 /* --- how long --- */
 
 enum { CHECK_US = 100000 };
@@ -352,6 +377,7 @@ int main(void)
     tcase_add_loop_test(tc, what_changed_is_read_while_it_is_less_than_half, 0, ARRAY_SIZE(shares));
     tcase_add_loop_test(tc, odd_rows_do_not_make_loads_full, 0, ARRAY_SIZE(odd_rows));
     tcase_add_test(tc, a_session_can_be_read_again_when_its_group_can);
+    tcase_add_test(tc, kept_sessions_keep_their_groups);
     tcase_add_test(tc, kept_snapshot_is_checked_when_the_last_time_is_long_ago);
     tcase_add_test(tc, shared_snapshot_is_checked_when_the_last_time_is_long_ago);
     tcase_add_test(tc, kept_snapshot_lasts_over_any_number_of_quiet_rounds);
