@@ -55,7 +55,7 @@ PARTS = {
                 repo("event", "event_json", "event_log", "group_state", "request", "text", "plan_commit", "plan_guard", "session_cancel",
                      "scaling_group", "repair")),
     "warm": Part(["repo/warm*.c", "repo/db_moment.c"],
-                 repo("db_moment", "warm_kept", "warm", "warm_beside", "warm_history", "warm_restart")),
+                 repo("db_moment", "warm_kept", "warm", "warm_beside", "warm_history", "warm_restart", "warm_specs")),
     "txn": Part(["repo/txn.c", "repo/lease.c"], repo("txn", "lease", "txn_faults", "plan_commit")),
 }
 
