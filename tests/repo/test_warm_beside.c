@@ -161,6 +161,30 @@ START_TEST(shared_snapshot_that_is_wrong_is_noticed)
 }
 END_TEST
 
+START_TEST(shared_snapshot_counts_failures_of_those_that_failed)
+{
+    struct warm_report report;
+    up("SELECT t.session('s1', 1, 1024); UPDATE sessions SET status_data = "
+       "jsonb_build_object('scheduler', jsonb_build_object('retries', 3, 'digest', "
+       "'00000000000000ab', 'counted', left(resource_group_id::text, 8) || "
+       "':5:00000000000000cd')); SELECT t.session('s2', 1, 1024); INSERT INTO berth.group_state "
+       "(scaling_group_id, failure_rounds) VALUES (t.id('g1'), 5)");
+    CLEANUP(warm_destroyp)
+    struct warm *base = load(NULL, (const char *const[]){NULL}, INT64_MAX, &report, "the first");
+    world_write_quietly(c, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
+    CLEANUP(warm_destroyp)
+    struct warm *w = load(base, (const char *const[]){NULL}, 0, &report, "a round more");
+    ck_assert_msg(report.kind == LOAD_UNCHANGED && report.difference == NULL,
+                  "the load was of kind %d; kept and read: %s", (int)report.kind,
+                  report.difference);
+    const struct snapshot *before = warm_snapshot(base), *s = warm_snapshot(w);
+    ck_assert_int_eq(s->sessions[world_session(s, "s1")].retries, 4);
+    ck_assert_int_eq(s->sessions[world_session(s, "s2")].retries, 0);
+    ck_assert_int_eq(before->sessions[world_session(before, "s1")].retries, 3);
+    down();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("warm_beside");
@@ -169,6 +193,7 @@ int main(void)
     tcase_add_loop_test(tc, shared_snapshot_has_the_owners_of_its_specs, 0, ARRAY_SIZE(specs));
     tcase_add_test(tc, shared_snapshot_stays_as_it_was);
     tcase_add_test(tc, shared_snapshot_that_is_wrong_is_noticed);
+    tcase_add_test(tc, shared_snapshot_counts_failures_of_those_that_failed);
     suite_add_tcase(s, tc);
     return support_run(s, SUPPORT_PG | SUPPORT_ALONE);
 }

@@ -71,6 +71,9 @@ static const struct {
     {"a cursor at another agent",
      "UPDATE berth.group_state SET rr_cursors = rr_cursors || '{\"x86_64\": \"a2\"}'", "g1",
      LOAD_FULL},
+    {"the first cursor at another agent",
+     "UPDATE berth.group_state SET rr_cursors = rr_cursors || '{\"aarch64\": \"a2\"}'", "g1",
+     LOAD_FULL},
     {"a cursor of another architecture",
      "UPDATE berth.group_state SET rr_cursors = '{\"aarch64\": \"a1\", \"ppc\": \"a1\"}'", "g1",
      LOAD_FULL},
@@ -103,26 +106,40 @@ START_TEST(kept_snapshot_goes_when_the_groups_row_is_another)
 END_TEST
 
 /* A failure whose count is above the group's: from some count on it counts. */
+/* Failures that the group's row counts, and a record that cannot take one more. */
+static const struct {
+    const char *what, *retries, *counted; /* stored, and the count then; 5 are counted now */
+} odd_failures[] = {
+    {"more had been counted than is said", "3", "6"},
+    {"as many as there can be", "2147483646", "5"},
+};
+
 START_TEST(failures_that_are_counted_oddly_are_read_anew)
 {
+    const char *what = odd_failures[_i].what;
+    char sql[600];
     struct db d = world_create();
-    world_do(&d, "SELECT t.session('s1', 1, 1024); UPDATE sessions SET status_data = "
-                 "jsonb_build_object('scheduler', jsonb_build_object('retries', 3, 'digest', "
-                 "'00000000000000ab', 'counted', left(resource_group_id::text, 8) || "
-                 "':6:00000000000000cd')); INSERT INTO berth.group_state (scaling_group_id, "
-                 "failure_rounds) VALUES (t.id('g1'), 5)");
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT t.session('s1', 1, 1024); UPDATE sessions SET status_data = "
+                   "jsonb_build_object('scheduler', jsonb_build_object('retries', %s, 'digest', "
+                   "'00000000000000ab', 'counted', left(resource_group_id::text, 8) || "
+                   "':%s:00000000000000cd')); INSERT INTO berth.group_state (scaling_group_id, "
+                   "failure_rounds) VALUES (t.id('g1'), 5)",
+                   odd_failures[_i].retries, odd_failures[_i].counted);
+    world_do(&d, sql);
     CLEANUP(pg_closep) struct pg *c = db_open(&d);
     CLEANUP(arena_destroyp) struct arena *a = arena_create();
     struct warm_report report;
     CLEANUP(warm_destroyp) struct warm *w = NULL;
     CLEANUP(warm_destroyp) struct warm *base = load_beside(c, NULL, "g1", INT64_MAX, a, &report);
     load(c, &w, 0, a, "the first load");
-    ck_assert_msg(load(c, &w, 0, a, "the same count").kind == LOAD_UNCHANGED, "the same count");
+    ck_assert_msg(load(c, &w, 0, a, "the same count").kind == LOAD_UNCHANGED, "%s: the same count",
+                  what);
     world_write_quietly(c, "UPDATE berth.group_state SET failure_rounds = failure_rounds + 1");
-    ck_assert_msg(load(c, &w, 0, a, "a round more").kind != LOAD_UNCHANGED, "a round more");
+    ck_assert_msg(load(c, &w, 0, a, what).kind != LOAD_UNCHANGED, "%s: a round more", what);
     CLEANUP(warm_destroyp) struct warm *next = load_beside(c, base, "g1", 0, a, &report);
     ck_assert_msg(report.kind != LOAD_UNCHANGED && report.difference == NULL,
-                  "shared, a round more: kept and read: %s", report.difference);
+                  "%s: shared, a round more: kept and read: %s", what, report.difference);
     ck_assert_int_eq(warm_snapshot(next)->failure_rounds, 6);
 }
 END_TEST
@@ -373,7 +390,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, kept_snapshot_goes_when_the_groups_row_is_another, 0,
                         ARRAY_SIZE(heads));
-    tcase_add_test(tc, failures_that_are_counted_oddly_are_read_anew);
+    tcase_add_loop_test(tc, failures_that_are_counted_oddly_are_read_anew, 0,
+                        ARRAY_SIZE(odd_failures));
     tcase_add_loop_test(tc, what_changed_is_read_while_it_is_less_than_half, 0, ARRAY_SIZE(shares));
     tcase_add_loop_test(tc, odd_rows_do_not_make_loads_full, 0, ARRAY_SIZE(odd_rows));
     tcase_add_test(tc, a_session_can_be_read_again_when_its_group_can);
