@@ -40,6 +40,10 @@ static const char *kind_name(enum load_kind kind)
     return names[kind];
 }
 
+#define CANCELLED(name)                                                                            \
+    "UPDATE kernels SET status = 'CANCELLED' WHERE session_id = t.id('" name "');"                 \
+    "UPDATE sessions SET status = 'CANCELLED' WHERE id = t.id('" name "')"
+
 static const struct {
     const char *what, *sql;
     enum load_kind kind;
@@ -82,6 +86,9 @@ static const struct {
      LOAD_FULL},
     {"a word of an enum is another", "ALTER TYPE agentstatus RENAME VALUE 'ALIVE' TO 'LIVING'",
      LOAD_FULL},
+    {"the first session is cancelled", CANCELLED("s1"), LOAD_DELTA},
+    {"the second session is cancelled", CANCELLED("s2"), LOAD_DELTA},
+    {"the last session is cancelled", CANCELLED("s3"), LOAD_DELTA},
     {"all is gone", "TRUNCATE sessions, kernels, resource_allocations CASCADE", LOAD_FULL},
     {"a table takes the place of another",
      "ALTER TABLE sessions RENAME TO old; CREATE TABLE sessions (LIKE old INCLUDING ALL); "

@@ -259,6 +259,9 @@ START_TEST(kept_sessions_keep_their_groups)
                           s->sessions[world_session(s, "s3")].group != NONE,
                       "load %d: a group of sessions is lost", i);
     }
+    world_do(&d, "DELETE FROM session_groups WHERE id = t.id('spread'); "
+                 "UPDATE sessions SET priority = priority + 1 WHERE name = 's4'");
+    ck_assert_msg(load(c, &w, 0, a, "a group that is there no more").kind == LOAD_DELTA, "gone");
 }
 END_TEST
 
