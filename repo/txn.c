@@ -77,7 +77,6 @@ int txn_begin(struct pg *c, enum txn_mode mode, struct txn **ret, struct err *e)
         .mode = mode,
         .deadline = c->deadline != 0 ? c->deadline : pg_after_ms(PG_DEFAULT_MS),
     };
-    t->timeout = t->deadline;
     if (pg_connect(c, t->deadline, e) < 0)
         return -1;
     if (send_begin(c, t, e) < 0) {

@@ -341,8 +341,10 @@ static int load_delta(struct delta *d, bool *ret, struct err *e)
         return -1;
     if (changed || !is_worth_it(d))
         return 0;
-    if (load_rows(d, ret, e) < 0 || !*ret)
-        return *ret ? -1 : 0;
+    if (load_rows(d, ret, e) < 0)
+        return -1;
+    if (!*ret)
+        return 0;
     return container_load(l, e) < 0 || dependency_load(l, e) < 0 ||
                    specs_load(l, d->q, d->found, e) < 0 || owner_load(l, e) < 0 ||
                    owner_usage_load(l, e) < 0 || other_pending_load(l, e) < 0

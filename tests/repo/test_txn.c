@@ -135,6 +135,51 @@ START_TEST(txn_commit_after_the_deadline_stores_nothing)
         db_await(&d, "SELECT pg_sleep(0.05) IS NOT NULL", "a moment");
     assert_failed(txn_commit(&t, &e), &e, ERR_TIMEOUT, "DATABASE_TIMEOUT", "commit");
     ck_assert_int_eq(sum(&d), 0);
+    pg_deadline(c, 0);
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin again");
+    assert_done(add_one(t, 1), &e, "update again");
+    assert_done(txn_commit(&t, &e), &e, "commit again");
+    ck_assert_int_eq(sum(&d), 1);
+}
+END_TEST
+
+/* What came too late does not undo it; what comes later is heard. */
+START_TEST(txn_commit_is_not_cancelled)
+{
+    const struct db d = prepared_db();
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    CLEANUP(txn_rollbackp) struct txn *later = NULL;
+    struct txn *t = NULL;
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(add_one(t, 1), &e, "update");
+    pg_cancel(c);
+    assert_done(txn_commit(&t, &e), &e, "commit");
+    ck_assert_int_eq(sum(&d), 1);
+    pg_deadline(c, 0);
+    assert_done(txn_begin(c, TXN_WRITE, &later, &e), &e, "begin again");
+    pg_cancel(c);
+    assert_failed(pg_exec(later, "SELECT pg_sleep(20)", NULL, 0, NULL, &e), &e, ERR_CANCELLED,
+                  "CANCELLED", "a statement after that");
+}
+END_TEST
+
+static int64_t backend_of(struct pg *c)
+{
+    CLEANUP(rows_freep) struct pg_rows *r = NULL;
+    struct txn *t = NULL;
+    pg_deadline(c, in_ms(5000));
+    assert_done(txn_begin(c, TXN_WRITE, &t, &e), &e, "begin");
+    assert_done(pg_query(t, "SELECT pg_backend_pid()::int8", "i", NULL, 0, &r, &e), &e, "its pid");
+    assert_done(txn_commit(&t, &e), &e, "commit");
+    return rows_int(r, 0, 0);
+}
+
+START_TEST(txn_commit_leaves_the_connection_good)
+{
+    const struct db d = prepared_db();
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    const int64_t first = backend_of(c);
+    ck_assert_msg(backend_of(c) == first, "the second transaction has another connection");
 }
 END_TEST
 
@@ -254,6 +299,30 @@ START_TEST(txn_run_stops_at_the_deadline)
 }
 END_TEST
 
+/* The deadline of the run is that of each attempt. */
+static int compare_deadlines(struct txn *t, void *ctx, struct err *ret_e)
+{
+    int64_t *first = ctx;
+    if (*first == 0) {
+        *first = t->deadline;
+        return pg_exec(t, "SELECT raise('40001')", NULL, 0, NULL, ret_e);
+    }
+    ck_assert_msg(t->deadline == *first, "the second attempt ends %lld us after the first",
+                  (long long)(t->deadline - *first) / 1000);
+    return 0;
+}
+
+START_TEST(txn_run_has_one_deadline_for_all_attempts)
+{
+    const struct db d = prepared_db();
+    CLEANUP(pg_closep) struct pg *c = db_open(&d);
+    int64_t first = 0;
+    pg_deadline(c, 0);
+    assert_done(txn_run(c, TXN_WRITE, compare_deadlines, &first, &e), &e, "two attempts");
+    ck_assert_msg(first != 0 && c->deadline == 0, "the deadline stays behind");
+}
+END_TEST
+
 static int cancel_and_fail(struct txn *t, void *ctx, struct err *ret_e)
 {
     unsigned *runs = ctx;
@@ -337,10 +406,13 @@ int main(void)
     tcase_add_test(ends, txn_read_snapshot_is_one_snapshot_and_cannot_write);
     tcase_add_test(ends, txn_write_sees_what_others_committed);
     tcase_add_test(ends, txn_commit_after_the_deadline_stores_nothing);
+    tcase_add_test(ends, txn_commit_is_not_cancelled);
+    tcase_add_test(ends, txn_commit_leaves_the_connection_good);
     tcase_add_test(ends, txn_lets_the_server_end_a_slow_statement_first);
     tcase_add_test(ends, txn_of_a_stopped_process_gives_its_locks_back);
     tcase_add_loop_test(again, txn_run_tries_again_as_tabled, 0, ARRAY_SIZE(retries));
     tcase_add_test(again, txn_run_stops_at_the_deadline);
+    tcase_add_test(again, txn_run_has_one_deadline_for_all_attempts);
     tcase_add_loop_test(again, txn_run_stops_when_cancelled_between_tries, 0, 2);
     tcase_add_test(again, txn_run_survives_a_real_deadlock);
     tcase_set_timeout(ends, 60);

@@ -10,7 +10,7 @@ static const char sql_world[] =
     "INSERT INTO session_groups (id, placement_direction, placement_enforcement, domain_id, "
     "project_id, owner_user_id) SELECT t.id(g), 'spread', 'strict', t.id('default'), t.id('p1'), "
     "t.id('u1') FROM unnest(ARRAY['team', 'crew']) g;"
-    "SELECT t.session('s1', 1, 1024);"
+    "SELECT t.session('s1', 1, 1024), t.session('s2', 1, 1024);"
     "UPDATE sessions SET session_group_id = t.id('crew')";
 
 struct described { /* NULL: not said; a project is always p1 */
@@ -72,16 +72,19 @@ static struct warm *load(struct warm *base, const struct described *x, struct wa
     return w;
 }
 
-/* The only session is AK1's and u1's, in the group "crew". */
+/* Both sessions are AK1's and u1's, in the group "crew". */
 static const struct {
     const char *what;
     struct described before[2], after[2];
     enum load_kind kind;
 } gone[] = {
-    {"nobody but the session itself", {{"AK1", NULL, "crew"}}, {{NULL}}, LOAD_UNCHANGED},
-    {"a key that nobody else has", {{"AK2", "u1", NULL}}, {{NULL}}, LOAD_DELTA},
-    {"a user that nobody else has", {{"AK1", "u2", NULL}}, {{NULL}}, LOAD_DELTA},
-    {"a group that nobody else is in", {{"AK1", NULL, "team"}}, {{NULL}}, LOAD_DELTA},
+    {"nobody but the sessions themselves",
+     {{"AK1", NULL, "crew"}},
+     {{.key = NULL}},
+     LOAD_UNCHANGED},
+    {"a key that nobody else has", {{"AK2", "u1", NULL}}, {{.key = NULL}}, LOAD_DELTA},
+    {"a user that nobody else has", {{"AK1", "u2", NULL}}, {{.key = NULL}}, LOAD_DELTA},
+    {"a group that nobody else is in", {{"AK1", NULL, "team"}}, {{.key = NULL}}, LOAD_DELTA},
     {"the same key and group", {{"AK2", NULL, "team"}}, {{"AK2", NULL, "team"}}, LOAD_UNCHANGED},
     {"another group", {{"AK1", NULL, "team"}}, {{"AK1", NULL, "crew"}}, LOAD_DELTA},
 };
@@ -91,9 +94,12 @@ START_TEST(who_is_there_for_a_description_alone_goes_with_it)
     struct warm_report report;
     up();
     CLEANUP(warm_destroyp) struct warm *base = load(NULL, gone[_i].before, &report, gone[_i].what);
-    CLEANUP(warm_destroyp) struct warm *w = load(base, gone[_i].after, &report, gone[_i].what);
+    CLEANUP(warm_destroyp) struct warm *same = load(base, gone[_i].before, &report, gone[_i].what);
+    ck_assert_msg(report.kind == LOAD_UNCHANGED, "%s: the same again was read", gone[_i].what);
+    CLEANUP(warm_destroyp) struct warm *w = load(same, gone[_i].after, &report, gone[_i].what);
     ck_assert_msg(report.kind == gone[_i].kind, "%s: the load was of kind %d, not %d",
                   gone[_i].what, (int)report.kind, (int)gone[_i].kind);
+    ck_assert_uint_eq(warm_snapshot(w)->n_sessions, 2);
     down();
 }
 END_TEST
@@ -130,11 +136,13 @@ static void assert_found(const struct warm *w, const struct described *x, const 
 
 START_TEST(descriptions_have_their_owners_and_group)
 {
-    static const struct described first[] = {{"AK2", "u2", "team"}, {"AK1", "u1", NULL}, {NULL}},
+    static const struct described first[] = {{"AK2", "u2", "team"},
+                                             {"AK1", "u1", NULL},
+                                             {.key = NULL}},
                                   more[] = {{"AK1", "u1", NULL},
                                             {"AK2", "u2", "team"},
                                             {"AK1", "u2", "crew"},
-                                            {NULL}};
+                                            {.key = NULL}};
     struct warm_report report;
     uint32_t n = 0;
     up();
