@@ -47,7 +47,9 @@ START_TEST(lease_is_one_replicas_at_a_time)
     ck_assert_str_eq(b.key, "untouched");
     ck_assert_str_eq(e.meta[0].key, "holder");
     ck_assert_str_eq(e.meta[0].value, "host-1/berthd");
-    ck_assert_msg(e.retry_after_ms > 0, "the client is told when to ask again");
+    ck_assert_str_eq(e.message, "Scaling group g1 is being scheduled by host-1/berthd.");
+    ck_assert_msg(e.retry_after_ms == 1000, "the client is to ask again in %u ms",
+                  e.retry_after_ms);
     assert_failed(lease_acquire(r, "g1", "host-1/berthd", LONG_MS, &b, &e), &e, ERR_CONFLICT,
                   "LEASE_BUSY", "not even the holder takes it twice");
     assert_done(lease_acquire(r, "g2", "host-2", LONG_MS, &b, &e), &e, "another group is free");
@@ -80,6 +82,40 @@ START_TEST(lease_expires_when_it_is_not_renewed)
                   "renew another's");
     assert_failed(lease_release(r, &a, &e), &e, ERR_CONFLICT, "LEASE_LOST", "release another's");
     assert_holder(r, "short", "host-2", "it is still the next holder's");
+}
+END_TEST
+
+START_TEST(lease_of_before_is_not_that_of_now)
+{
+    CLEANUP(redis_destroyp) struct redis *r = redis_open();
+    struct lease a, b;
+    assert_done(lease_acquire(r, "again", "host-1", LONG_MS, &a, &e), &e, "acquire");
+    assert_done(lease_release(r, &a, &e), &e, "release");
+    assert_done(lease_acquire(r, "again", "host-1", LONG_MS, &b, &e), &e, "acquire again");
+    assert_failed(lease_renew(r, &a, LONG_MS, &e), &e, ERR_CONFLICT, "LEASE_LOST", "the old one");
+    assert_failed(lease_release(r, &a, &e), &e, ERR_CONFLICT, "LEASE_LOST", "the old one");
+    assert_done(lease_release(r, &b, &e), &e, "the new one");
+}
+END_TEST
+
+/* So that 32 hex digits still find room behind it. */
+START_TEST(lease_knows_94_characters_of_its_replica)
+{
+    CLEANUP(redis_destroyp) struct redis *r = redis_open();
+    char name[201], whole[95];
+    struct lease a;
+    memset(name, 'x', sizeof(name));
+    for (size_t n = 93; n <= 200; n += n < 95 ? 1 : 105) {
+        name[n] = '\0';
+        memset(whole, 'x', sizeof(whole));
+        whole[n < 94 ? n : 94] = '\0';
+        assert_done(lease_acquire(r, "named", name, LONG_MS, &a, &e), &e, "acquire");
+        assert_holder(r, "named", whole, "a long name");
+        ck_assert_msg(strlen(strrchr(a.token, '/')) == 33, "%zu characters: the token is %s", n,
+                      a.token);
+        assert_done(lease_release(r, &a, &e), &e, "release");
+        name[n] = 'x';
+    }
 }
 END_TEST
 
@@ -172,6 +208,8 @@ int main(void)
     tcase_add_test(tc, lease_busy_says_when_it_ends);
     tcase_add_test(tc, lease_expires_when_it_is_not_renewed);
     tcase_add_test(tc, lease_lives_on_when_it_is_renewed);
+    tcase_add_test(tc, lease_of_before_is_not_that_of_now);
+    tcase_add_test(tc, lease_knows_94_characters_of_its_replica);
     tcase_add_test(tc, lease_is_lost_when_its_key_is);
     tcase_add_test(tc, lease_survives_a_server_without_its_scripts);
     tcase_add_test(tc, lease_names_of_any_length_fit);
