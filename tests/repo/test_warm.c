@@ -8,8 +8,7 @@
 #include "repo/db_moment.h"
 #include "repo/pg_query.h"
 #include "repo/scaling_group.h"
-#include "repo/warm.h"
-#include "tests/repo/world.h"
+#include "tests/repo/warm_world.h"
 
 static const char sessions[] =
     "SELECT t.session('s1', 1, 1024, 2), t.session('s2', 2, 1024), t.session('s3', 3, 0), "
@@ -19,13 +18,7 @@ static const char sessions[] =
 static enum load_kind load(struct pg *c, struct warm **w, const char **difference, struct arena *a,
                            const char *what)
 {
-    const struct warm_options o = {.check_us = 0};
-    struct warm_report report;
-    struct err e = {.code = ERR_NONE};
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, what);
-    assert_done(warm_load(t, "g1", &o, a, w, &report, &e), &e, what);
-    assert_done(txn_commit(&t, &e), &e, what);
+    const struct warm_report report = warm_world_load(c, w, 0, a, what);
     if (difference != NULL)
         *difference = report.difference;
     else

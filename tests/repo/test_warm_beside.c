@@ -4,8 +4,7 @@
 
 #include "repo/db_moment.h"
 #include "repo/pg_query.h"
-#include "repo/warm.h"
-#include "tests/repo/world.h"
+#include "tests/repo/warm_world.h"
 
 static struct db d;
 static struct pg *c;
@@ -30,9 +29,6 @@ static struct warm *load(struct warm *base, const char *const *keys, int64_t che
 {
     struct snapshot_spec specs[8];
     struct snapshot_query q = {.scaling_group = "g1", .specs = specs};
-    const struct warm_options o = {.check_us = check_us};
-    struct err e = {.code = ERR_NONE};
-    struct warm *w = NULL;
     char project[UUID_TEXT];
     struct uuid id = world_id(&d, "p1");
     for (; keys[q.n_specs] != NULL; q.n_specs++)
@@ -40,11 +36,7 @@ static struct warm *load(struct warm *base, const char *const *keys, int64_t che
             .access_key = keys[q.n_specs],
             .project = arena_strdup(a, uuid_format(&id, project)),
         };
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, what);
-    assert_done(warm_load_beside(t, &q, &o, a, base, &w, ret, &e), &e, what);
-    assert_done(txn_commit(&t, &e), &e, what);
-    return w;
+    return warm_world_load_beside(c, base, &q, check_us, a, ret, what);
 }
 
 /* Sessions are AK1's; nobody writes between the two loads. */

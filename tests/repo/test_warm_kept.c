@@ -5,19 +5,12 @@
 
 #include "repo/db_moment.h"
 #include "repo/scaling_group.h"
-#include "repo/warm.h"
-#include "tests/repo/world.h"
+#include "tests/repo/warm_world.h"
 
 static struct warm_report load(struct pg *c, struct warm **w, int64_t check_us, struct arena *a,
                                const char *what)
 {
-    const struct warm_options o = {.check_us = check_us};
-    struct warm_report report;
-    struct err e = {.code = ERR_NONE};
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, what);
-    assert_done(warm_load(t, "g1", &o, a, w, &report, &e), &e, what);
-    assert_done(txn_commit(&t, &e), &e, what);
+    const struct warm_report report = warm_world_load(c, w, check_us, a, what);
     ck_assert_msg(report.difference == NULL, "%s: kept and read: %s", what, report.difference);
     return report;
 }
@@ -26,14 +19,7 @@ static struct warm *load_beside(struct pg *c, struct warm *base, const char *gro
                                 int64_t check_us, struct arena *a, struct warm_report *ret)
 {
     const struct snapshot_query q = {.scaling_group = group};
-    const struct warm_options o = {.check_us = check_us};
-    struct err e = {.code = ERR_NONE};
-    struct warm *w = NULL;
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, "begin");
-    assert_done(warm_load_beside(t, &q, &o, a, base, &w, ret, &e), &e, group);
-    assert_done(txn_commit(&t, &e), &e, "commit");
-    return w;
+    return warm_world_load_beside(c, base, &q, check_us, a, ret, group);
 }
 
 /* --- the group's row, and nobody wrote that is known --- */

@@ -3,19 +3,11 @@
 #include <libpq-fe.h>
 #include <signal.h>
 
-#include "repo/warm.h"
-#include "tests/repo/world.h"
+#include "tests/repo/warm_world.h"
 
 static enum load_kind load(struct pg *c, struct warm **w, struct arena *a, const char *what)
 {
-    const struct warm_options o = {.check_us = INT64_MAX};
-    struct warm_report report;
-    struct err e = {.code = ERR_NONE};
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, what);
-    assert_done(warm_load(t, "g1", &o, a, w, &report, &e), &e, what);
-    assert_done(txn_commit(&t, &e), &e, what);
-    return report.kind;
+    return warm_world_load(c, w, INT64_MAX, a, what).kind;
 }
 
 /* Ids of transactions mean nothing after these. */

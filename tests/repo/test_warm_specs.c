@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "repo/pg_query.h"
-#include "repo/warm.h"
-#include "tests/repo/world.h"
+#include "tests/repo/warm_world.h"
 
 static const char sql_world[] =
     "INSERT INTO session_groups (id, placement_direction, placement_enforcement, domain_id, "
@@ -59,15 +58,9 @@ static struct warm *load(struct warm *base, const struct described *x, struct wa
 {
     struct snapshot_spec specs[4];
     struct snapshot_query q = {.scaling_group = "g1", .specs = specs};
-    const struct warm_options o = {.check_us = 0};
-    struct err e = {.code = ERR_NONE};
-    struct warm *w = NULL;
     for (; x[q.n_specs].key != NULL; q.n_specs++)
         specs[q.n_specs] = spec_of(&x[q.n_specs]);
-    CLEANUP(txn_rollbackp) struct txn *t = NULL;
-    assert_done(txn_begin(c, TXN_READ_SNAPSHOT, &t, &e), &e, what);
-    assert_done(warm_load_beside(t, &q, &o, a, base, &w, ret, &e), &e, what);
-    assert_done(txn_commit(&t, &e), &e, what);
+    struct warm *w = warm_world_load_beside(c, base, &q, 0, a, ret, what);
     ck_assert_msg(ret->difference == NULL, "%s: kept and read: %s", what, ret->difference);
     return w;
 }

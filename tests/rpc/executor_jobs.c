@@ -158,17 +158,3 @@ void work_submit(struct executors *p, struct work *w)
     w->job.run = work_run;
     ck_assert_msg(executors_submit(p, &w->job, &e) == 0, "%s", e.message);
 }
-
-int executor_tests_run(const char *name, void (*add)(TCase *tc))
-{
-    Suite *s = suite_create(name);
-    TCase *tc = tcase_create(name);
-    tcase_set_timeout(tc, 60);
-    add(tc);
-    suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}

@@ -42,7 +42,4 @@ void jobs_close_gate(void); /* and nothing has begun */
 void jobs_begin(void);      /* one more has begun */
 void jobs_await_begun(unsigned n);
 
-/* The status of main(). */
-int executor_tests_run(const char *name, void (*add)(TCase *tc));
-
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/rpc/executor_jobs.h"
+#include "tests/unit/unit.h"
 
 START_TEST(executors_are_not_made_when_a_connection_cannot_be)
 {
@@ -245,5 +246,5 @@ static void add(TCase *tc)
 
 int main(void)
 {
-    return executor_tests_run("executor", add);
+    return unit_run("executor", add);
 }

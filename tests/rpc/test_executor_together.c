@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/rpc/executor_jobs.h"
+#include "tests/unit/unit.h"
 
 static atomic_uint lots, in_lots; /* calls of run_many, and the jobs they got */
 
@@ -168,5 +169,5 @@ static void add(TCase *tc)
 
 int main(void)
 {
-    return executor_tests_run("executor_together", add);
+    return unit_run("executor_together", add);
 }
